@@ -1,0 +1,320 @@
+"""The `[tradewind]` options: one table, read by the executor and published by the provider.
+
+An option that is not set in `[tradewind]` is looked up in upstream's `[kubernetes_executor]`
+section, so that a deployment moves over by changing `[core] executor` alone. Text is parsed here
+once; the rest of the code sees only `Settings`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from tradewind.errors import ConfigError
+
+SECTION = "tradewind"
+FALLBACK_SECTION = "kubernetes_executor"
+VERSION_ADDED = "0.1.0"
+
+_Number = TypeVar("_Number", int, float)
+
+
+class Conf(Protocol):
+    """The part of Airflow's `ExecutorConf` that the loader uses; team-aware in production."""
+
+    def has_option(self, section: str, key: str) -> bool:
+        """Return whether the option is set anywhere, defaults included."""
+        ...
+
+    def get(self, section: str, key: str) -> str | None:
+        """Return the option's text."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option:
+    """One option as users write it."""
+
+    name: str
+    kind: str
+    """`string`, `integer`, `float` or `boolean`: Airflow's own type names."""
+    default: str
+    description: str
+    fallback: str | None = None
+    """Name of the same option in `[kubernetes_executor]`, or None when upstream has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every setting, parsed. Times in seconds."""
+
+    namespace: str
+    """Namespace of task pods whose override names none."""
+    watched_namespaces: tuple[str, ...]
+    """Namespaces watched one by one; empty means cluster-wide, which needs a ClusterRole."""
+    pod_template_file: str
+    image: str
+    """Replaces the template's image when not empty."""
+    delete_pods: bool
+    delete_failed_pods: bool
+    in_cluster: bool
+    config_file: str
+    cluster_context: str
+    verify_ssl: bool
+    ssl_ca_cert: str
+    create_concurrency: int
+    delete_concurrency: int
+    request_timeout_s: float
+    launch_budget_s: float
+    """Wall-clock time after which a launch that only met retryable errors is given up."""
+    relaunch_limit: int
+    """How often a pod that ended before its task started is replaced, without using a retry."""
+    watch_silence_s: float
+    """A watch without any event for this long is presumed dead. The server sends bookmarks about
+    once a minute, so this must stay above 60."""
+    list_page_size: int
+    adoption_wait_s: float
+    running_log_lines: int
+
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        name="namespace",
+        kind="string",
+        default="default",
+        fallback="namespace",
+        description="Namespace in which task pods are created.",
+    ),
+    Option(
+        name="multi_namespace_mode",
+        kind="boolean",
+        default="False",
+        fallback="multi_namespace_mode",
+        description="Let tasks choose their namespace; watches all of them unless a list is given.",
+    ),
+    Option(
+        name="multi_namespace_mode_namespace_list",
+        kind="string",
+        default="",
+        fallback="multi_namespace_mode_namespace_list",
+        description="Comma-separated namespaces to watch, which avoids the need of a ClusterRole.",
+    ),
+    Option(
+        name="pod_template_file",
+        kind="string",
+        default="",
+        fallback="pod_template_file",
+        description="Path of the YAML file with the pod every task pod starts from.",
+    ),
+    Option(
+        name="worker_container_repository",
+        kind="string",
+        default="",
+        fallback="worker_container_repository",
+        description="Repository of the worker image; with the tag it replaces the template's.",
+    ),
+    Option(
+        name="worker_container_tag",
+        kind="string",
+        default="",
+        fallback="worker_container_tag",
+        description="Tag of the worker image.",
+    ),
+    Option(
+        name="delete_worker_pods",
+        kind="boolean",
+        default="True",
+        fallback="delete_worker_pods",
+        description="Delete pods when they have ended.",
+    ),
+    Option(
+        name="delete_worker_pods_on_failure",
+        kind="boolean",
+        default="False",
+        fallback="delete_worker_pods_on_failure",
+        description="Delete failed pods too, instead of keeping them for inspection.",
+    ),
+    Option(
+        name="in_cluster",
+        kind="boolean",
+        default="True",
+        fallback="in_cluster",
+        description="Use the ServiceAccount of the scheduler's pod; otherwise a kubeconfig.",
+    ),
+    Option(
+        name="config_file",
+        kind="string",
+        default="",
+        fallback="config_file",
+        description="Path of the kubeconfig used when in_cluster is False.",
+    ),
+    Option(
+        name="cluster_context",
+        kind="string",
+        default="",
+        fallback="cluster_context",
+        description="Context in the kubeconfig; empty uses its current one.",
+    ),
+    Option(
+        name="verify_ssl",
+        kind="boolean",
+        default="True",
+        fallback="verify_ssl",
+        description="Verify the API server's certificate.",
+    ),
+    Option(
+        name="ssl_ca_cert",
+        kind="string",
+        default="",
+        fallback="ssl_ca_cert",
+        description="Path of a CA bundle that replaces the one of the credentials.",
+    ),
+    Option(
+        name="create_concurrency",
+        kind="integer",
+        default="16",
+        description="Pod creations in flight at once.",
+    ),
+    Option(
+        name="delete_concurrency",
+        kind="integer",
+        default="8",
+        description="Pod deletions in flight at once.",
+    ),
+    Option(
+        name="request_timeout",
+        kind="float",
+        default="30",
+        description="Seconds after which one call to the API server is given up and judged again.",
+    ),
+    Option(
+        name="launch_budget",
+        kind="float",
+        default="900",
+        description="Seconds a launch is repeated on passing errors before its task fails.",
+    ),
+    Option(
+        name="relaunch_limit",
+        kind="integer",
+        default="3",
+        description="How often a pod that ended before its task began is replaced at no retry.",
+    ),
+    Option(
+        name="watch_silence",
+        kind="float",
+        default="70",
+        description="Seconds without an event or bookmark after which a watch is opened anew.",
+    ),
+    Option(
+        name="list_page_size",
+        kind="integer",
+        default="500",
+        description="Pods in one page of a list.",
+    ),
+    Option(
+        name="adoption_wait",
+        kind="float",
+        default="5",
+        description="Seconds adoption waits for the first list of pods before it trusts blindly.",
+    ),
+    Option(
+        name="running_pod_log_lines",
+        kind="integer",
+        default="100",
+        fallback="running_pod_log_lines",
+        description="Last lines of a running task's log shown in the Airflow UI.",
+    ),
+)
+
+_BY_NAME = {option.name: option for option in OPTIONS}
+_TRUE = frozenset({"t", "true", "1"})
+_FALSE = frozenset({"f", "false", "0"})
+
+
+def load(conf: Conf) -> Settings:
+    """Return the settings that `conf` holds.
+
+    Raises:
+        ConfigError: a value is not of its option's kind or out of range.
+
+    """
+    text = {option.name: _text(conf, option) for option in OPTIONS}
+    namespace = text["namespace"]
+    return Settings(
+        namespace=namespace,
+        watched_namespaces=_watched(text, namespace),
+        pod_template_file=text["pod_template_file"],
+        image=_image(text),
+        delete_pods=_boolean(text, "delete_worker_pods"),
+        delete_failed_pods=_boolean(text, "delete_worker_pods_on_failure"),
+        in_cluster=_boolean(text, "in_cluster"),
+        config_file=text["config_file"],
+        cluster_context=text["cluster_context"],
+        verify_ssl=_boolean(text, "verify_ssl"),
+        ssl_ca_cert=text["ssl_ca_cert"],
+        create_concurrency=_number(text, "create_concurrency", int, least=1),
+        delete_concurrency=_number(text, "delete_concurrency", int, least=1),
+        request_timeout_s=_number(text, "request_timeout", float, least=1),
+        launch_budget_s=_number(text, "launch_budget", float, least=0),
+        relaunch_limit=_number(text, "relaunch_limit", int, least=0),
+        watch_silence_s=_number(text, "watch_silence", float, least=61),
+        list_page_size=_number(text, "list_page_size", int, least=1),
+        adoption_wait_s=_number(text, "adoption_wait", float, least=0),
+        running_log_lines=_number(text, "running_pod_log_lines", int, least=1),
+    )
+
+
+def _text(conf: Conf, option: Option) -> str:
+    """Return the option from our section, else from upstream's, else its default."""
+    ours = _set_text(conf, SECTION, option.name)
+    # Airflow merges provider defaults into the conf. `provider.py` therefore publishes no default
+    # for an option with a fallback: one would hide what users set in `[kubernetes_executor]`.
+    if ours is not None:
+        return ours
+    if option.fallback is not None:
+        theirs = _set_text(conf, FALLBACK_SECTION, option.fallback)
+        if theirs is not None:
+            return theirs
+    return option.default
+
+
+def _set_text(conf: Conf, section: str, key: str) -> str | None:
+    if not conf.has_option(section, key):
+        return None
+    value = conf.get(section, key)
+    return None if value is None else value.strip()
+
+
+def _watched(text: dict[str, str], namespace: str) -> tuple[str, ...]:
+    if not _boolean(text, "multi_namespace_mode"):
+        return (namespace,)
+    listed = (part.strip() for part in text["multi_namespace_mode_namespace_list"].split(","))
+    names = tuple(dict.fromkeys(name for name in listed if name))
+    return (*names, namespace) if names and namespace not in names else names
+
+
+def _image(text: dict[str, str]) -> str:
+    repository, tag = text["worker_container_repository"], text["worker_container_tag"]
+    return f"{repository}:{tag}" if repository and tag else ""
+
+
+def _boolean(text: dict[str, str], name: str) -> bool:
+    value = text[name].lower()
+    if value in _TRUE or value in _FALSE:
+        return value in _TRUE
+    raise ConfigError(f"[{SECTION}] {name} is {text[name]!r}: write True or False")
+
+
+def _number(
+    text: dict[str, str], name: str, kind: Callable[[str], _Number], *, least: float
+) -> _Number:
+    try:
+        value = kind(text[name])
+    except ValueError as error:
+        raise ConfigError(
+            f"[{SECTION}] {name} is {text[name]!r}: write a {_BY_NAME[name].kind}"
+        ) from error
+    if value < least:
+        raise ConfigError(f"[{SECTION}] {name} is {value}: the least value is {least}")
+    return value

@@ -1,0 +1,1 @@
+"""Launch pods, follow them to their end, delete them once. Runs on the loop thread alone."""

@@ -1,0 +1,60 @@
+"""What a pod's end means for its task instance: one table. Pure.
+
+The worker reports the task's own result to Airflow; a pod's end only matters where that report is
+missing. A task that failed in user code ends its pod with exit code 0, and a deferred or
+rescheduled task ends its pod while the task lives on under another launch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from uuid import UUID
+
+
+class Verdict(Enum):
+    """What the scheduler is told."""
+
+    SUCCESS = auto()
+    FAILED = auto()
+    DROP = auto()
+    """Nothing: the task instance has moved on, an event would hit the wrong launch."""
+    RELAUNCH = auto()
+    """The task never began: replace the pod, no retry of the task is used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskFacts:
+    """The task instance's row at the time its pod had ended."""
+
+    state: str | None
+    launch_id: UUID | None
+    """`external_executor_id`: the launch that owns the task instance now."""
+
+
+def settle(
+    facts: TaskFacts | None, *, launch_id: UUID, relaunches_left: int, can_relaunch: bool
+) -> Verdict:
+    """Return the verdict for an ended pod of launch `launch_id`.
+
+    Args:
+        facts: the row, or None when the task instance is gone.
+        launch_id: the launch whose pod ended.
+        relaunches_left: how many more pods this launch may have.
+        can_relaunch: False for an adopted launch, whose workload this process never had.
+
+    """
+    if facts is None or facts.launch_id != launch_id:
+        return Verdict.DROP
+    match facts.state:
+        case "success":
+            return Verdict.SUCCESS
+        case "restarting":
+            # The scheduler waits for this very event to run the cleared task again.
+            return Verdict.SUCCESS
+        case "queued":
+            return Verdict.RELAUNCH if can_relaunch and relaunches_left > 0 else Verdict.FAILED
+        case "running":
+            return Verdict.FAILED
+        case _:
+            return Verdict.DROP

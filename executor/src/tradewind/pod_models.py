@@ -1,0 +1,55 @@
+"""Between the Kubernetes client's `V1Pod`, which users write, and the plain manifests we send.
+
+The client is imported on first use: it costs half a second, and most deployments have neither a
+`pod_override` nor a `pod_mutation_hook`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from tradewind.errors import ConfigError
+
+Manifest = dict[str, Any]
+
+
+def override_from(executor_config: dict[str, Any]) -> Manifest:
+    """Return the `pod_override` of a task's `executor_config` as a plain manifest.
+
+    Raises:
+        ConfigError: it is no `kubernetes.client.models.V1Pod`.
+
+    """
+    from kubernetes.client.models import V1Pod  # noqa: PLC0415 - see the module's docstring
+
+    override = executor_config.get("pod_override")
+    if not isinstance(override, V1Pod):
+        raise ConfigError(
+            f"pod_override in executor_config is a {type(override).__name__}: "
+            "give a kubernetes.client.models.V1Pod"
+        )
+    return dict(_api_client().sanitize_for_serialization(override))
+
+
+def through_hook(manifest: Manifest, *, hook: Callable[[Any], None]) -> Manifest:
+    """Return the manifest after the user's `pod_mutation_hook` has changed it as a `V1Pod`."""
+    client = _api_client()
+    pod = client._ApiClient__deserialize_model(manifest, _pod_class())  # noqa: SLF001
+    hook(pod)
+    return dict(client.sanitize_for_serialization(pod))
+
+
+def _pod_class() -> Any:
+    from kubernetes.client.models import V1Pod  # noqa: PLC0415 - see the module's docstring
+
+    return V1Pod
+
+
+@functools.cache
+def _api_client() -> Any:
+    # A configuration of its own: the process-wide one carries hooks that cannot be pickled.
+    from kubernetes.client import ApiClient, Configuration  # noqa: PLC0415
+
+    return ApiClient(configuration=Configuration())

@@ -1,0 +1,67 @@
+"""What a pod's status says about its task. Pure.
+
+The `base` container decides, not the pod's phase: a sidecar that outlives the task must not keep
+the task waiting, and a sidecar that fails must not fail it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from tradewind.client.models import ContainerStatus, Pod, Terminated
+from tradewind.pods.template import BASE_CONTAINER
+
+
+class PodState(Enum):
+    """Where the task's container stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DELETING = "deleting"
+    """Asked to go, and its container has not ended yet."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the task's container will never run again."""
+        return self in {PodState.SUCCEEDED, PodState.FAILED}
+
+
+def of(pod: Pod) -> PodState:
+    """Return the state of the task's container."""
+    base = base_status(pod)
+    if base is not None and base.state.terminated is not None:
+        return PodState.FAILED if base.state.terminated.exit_code else PodState.SUCCEEDED
+    if pod.status.phase == "Failed":
+        return PodState.FAILED
+    if pod.status.phase == "Succeeded":
+        return PodState.SUCCEEDED
+    if pod.metadata.deletion_timestamp is not None:
+        return PodState.DELETING
+    if base is not None and base.state.running is not None:
+        return PodState.RUNNING
+    return PodState.PENDING
+
+
+def base_status(pod: Pod) -> ContainerStatus | None:
+    """Return the base container's status, or None before the kubelet wrote one."""
+    for status in pod.status.container_statuses:
+        if status.name == BASE_CONTAINER:
+            return status
+    return None
+
+
+def has_started(pod: Pod) -> bool:
+    """Whether the base container was ever started."""
+    base = base_status(pod)
+    if base is None:
+        return False
+    ended = base.state.terminated
+    return base.state.running is not None or (ended is not None and bool(ended.started_at))
+
+
+def ended(pod: Pod) -> Terminated | None:
+    """Return how the base container ended, or None while it has not."""
+    base = base_status(pod)
+    return None if base is None else base.state.terminated

@@ -1,0 +1,1 @@
+"""Test doubles and builders. Production never imports this package (a contract checks it)."""

@@ -1,0 +1,88 @@
+"""Small builders for what tests need often; every argument has a harmless default."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tradewind.client.models import Pod
+from tradewind.config import OPTIONS, Settings, load
+from tradewind.dispatch.ledger import Launch
+from tradewind.pods.labels import TaskRef
+
+
+class DictConf:
+    """A configuration held in a dict of (section, key)."""
+
+    def __init__(self, values: Mapping[tuple[str, str], str] | None = None) -> None:
+        self._values = dict(values or {})
+
+    def has_option(self, section: str, key: str) -> bool:
+        """Return whether the option is set."""
+        return (section, key) in self._values
+
+    def get(self, section: str, key: str) -> str | None:
+        """Return the option's text."""
+        return self._values.get((section, key))
+
+
+def settings(**changed: str) -> Settings:
+    """Return default settings with some options of `[tradewind]` set as text."""
+    unknown = changed.keys() - {option.name for option in OPTIONS}
+    if unknown:
+        raise ValueError(f"no such options: {sorted(unknown)}")
+    return load(DictConf({("tradewind", name): value for name, value in changed.items()}))
+
+
+def a_task(**changed: Any) -> TaskRef:
+    """Return one try of a task."""
+    values: dict[str, Any] = {
+        "dag_id": "etl",
+        "task_id": "load",
+        "run_id": "manual__1",
+        "try_number": 1,
+    }
+    return TaskRef(**(values | changed))
+
+
+def a_launch(**changed: Any) -> Launch:
+    """Return a launch of that task."""
+    values: dict[str, Any] = {
+        "key": "key",
+        "launch_id": uuid.uuid4(),
+        "row_id": uuid.uuid4(),
+        "task": a_task(),
+        "priority": 1,
+        "render_args": lambda: ["run"],
+    }
+    return Launch(**(values | changed))
+
+
+def a_pod(*, status: Mapping[str, Any] | None = None, **metadata: Any) -> Pod:
+    """Return a decoded pod; metadata and status in Kubernetes' own camelCase."""
+    identity = {"name": "etl-load", "namespace": "tasks", "uid": "u1", "resourceVersion": "1"}
+    return msgspec.convert({"metadata": identity | metadata, "status": dict(status or {})}, Pod)
+
+
+def base_running() -> dict[str, Any]:
+    """Return the status of a pod whose task runs."""
+    return _base("Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+
+
+def base_ended(exit_code: int = 0, **terminated: Any) -> dict[str, Any]:
+    """Return the status of a pod whose task's container has ended."""
+    phase = "Failed" if exit_code else "Succeeded"
+    end = {"exitCode": exit_code, "startedAt": "2026-01-01T00:00:00Z"} | terminated
+    return _base(phase, {"terminated": end})
+
+
+def base_waiting(reason: str, message: str = "") -> dict[str, Any]:
+    """Return the status of a pod whose task's container cannot start."""
+    return _base("Pending", {"waiting": {"reason": reason, "message": message}})
+
+
+def _base(phase: str, state: Mapping[str, Any]) -> dict[str, Any]:
+    return {"phase": phase, "containerStatuses": [{"name": "base", "state": dict(state)}]}

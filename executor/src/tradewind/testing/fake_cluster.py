@@ -1,0 +1,206 @@
+"""An API server in memory, with the behaviours the product leans on.
+
+Held to the real one by tests/integration/test_cluster_contract.py, which runs the same claims over
+both: name conflicts, uid preconditions, label selectors, paging, growing versions, watches from a
+version, 410 for a compacted one. It adds what no real server offers: errors on demand, answers that
+get lost after the call took effect, and pods whose status a test sets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import uuid
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
+from tradewind.client.models import EventType, ListMetadata, Metadata, Pod, PodPage, WatchEvent
+
+RawPod = dict[str, Any]
+
+
+class FakeCluster:
+    """Implements `client.protocol.Cluster`."""
+
+    def __init__(self) -> None:
+        self._version = 1
+        self._pods: dict[tuple[str, str], RawPod] = {}
+        self._history: list[tuple[int, EventType, RawPod]] = []
+        self._compacted = 0
+        self._news = asyncio.Condition()
+        self._plans: dict[str, deque[tuple[ClusterError, bool]]] = defaultdict(deque)
+        self.calls: list[tuple[str, str]] = []
+        """Every call as (verb, pod name), failed ones included."""
+        self.logs: dict[str, str] = {}
+        """Log text by pod name."""
+
+    # -- what a test controls --------------------------------------------------------------------
+
+    def fail(self, verb: str, error: ClusterError, *, takes_effect: bool = False) -> None:
+        """Let the next call of `verb` raise; with `takes_effect` only its answer is lost."""
+        self._plans[verb].append((error, takes_effect))
+
+    async def set_status(self, namespace: str, name: str, status: Mapping[str, Any]) -> None:
+        """Replace the pod's status, as the kubelet would."""
+        pod = self._pods[namespace, name]
+        pod["status"] = dict(status)
+        await self._record("MODIFIED", pod)
+
+    async def vanish(self, namespace: str, name: str) -> None:
+        """Remove the pod at once, with a DELETED event."""
+        await self._record("DELETED", self._pods.pop((namespace, name)))
+
+    def compact(self) -> None:
+        """Forget the history: watches from an older version now get 410."""
+        self._compacted = self._version
+        self._history.clear()
+
+    def names(self) -> list[str]:
+        """Return the names of all pods."""
+        return [name for _, name in self._pods]
+
+    def raw(self, namespace: str, name: str) -> RawPod:
+        """Return the pod as it was created, plus what the server added."""
+        return self._pods[namespace, name]
+
+    def count(self, verb: str) -> int:
+        """Return how often `verb` was called."""
+        return sum(1 for called, _ in self.calls if called == verb)
+
+    # -- Cluster ---------------------------------------------------------------------------------
+
+    async def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> Pod:
+        """Create the pod; 409 AlreadyExists when the name is taken."""
+        name = manifest["metadata"]["name"]
+        lost = self._call("create", name)
+        if (namespace, name) in self._pods:
+            raise ApiError(409, reason="AlreadyExists", message=f'pods "{name}" already exists')
+        pod = copy.deepcopy(dict(manifest))
+        pod["metadata"] |= {"namespace": namespace, "uid": str(uuid.uuid4())}
+        pod.setdefault("status", {"phase": "Pending"})
+        self._pods[namespace, name] = pod
+        await self._record("ADDED", pod)
+        if lost:
+            raise lost
+        return _typed(pod)
+
+    async def get_pod(self, namespace: str, name: str) -> Pod:
+        """Return the pod; 404 when there is none."""
+        self._call("get", name)
+        return _typed(self._existing(namespace, name))
+
+    async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:
+        """Remove the pod at once; 409 when the uid is another."""
+        lost = self._call("delete", name)
+        pod = self._existing(namespace, name)
+        if pod["metadata"]["uid"] != uid:
+            raise ApiError(409, reason="Conflict", message="the UID in the precondition differs")
+        await self.vanish(namespace, name)
+        if lost:
+            raise lost
+
+    async def list_pods(
+        self, namespace: str, *, selector: str, limit: int, resume: str = ""
+    ) -> PodPage:
+        """Return one page of matching pods, in order of name."""
+        self._call("list", "")
+        matching = [p for key, p in sorted(self._pods.items()) if _selected(p, namespace, selector)]
+        start = int(resume or 0)
+        page = matching[start : start + limit]
+        more = start + limit < len(matching)
+        return PodPage(
+            metadata=ListMetadata(
+                resource_version=str(self._version), resume=str(start + limit) if more else ""
+            ),
+            items=tuple(_typed(pod) for pod in page),
+        )
+
+    async def watch_pods(
+        self, namespace: str, *, selector: str, resource_version: str, timeout_s: float
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield changes after the version; ends after `timeout_s` with a bookmark before."""
+        self._call("watch", "")
+        seen = int(resource_version or 0)
+        if seen < self._compacted:
+            raise ApiError(410, reason="Expired", message="too old resource version")
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
+        while loop.time() < deadline:
+            for version, kind, pod in [event for event in self._history if event[0] > seen]:
+                seen = version
+                if _selected(pod, namespace, selector):
+                    yield WatchEvent(type=kind, pod=_typed(pod))
+            if self._plans["watch"]:
+                self._call("watch", "")
+            await self._wait_for_news(seen, deadline - loop.time())
+        yield WatchEvent(
+            type="BOOKMARK", pod=Pod(metadata=Metadata(name="", resource_version=str(seen)))
+        )
+
+    async def read_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> str:
+        """Return what the test put into `logs`."""
+        self._call("log", name)
+        self._existing(namespace, name)
+        return "\n".join(self.logs.get(name, f"{container}\n").splitlines()[-tail_lines:])
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _call(self, verb: str, name: str) -> ClusterError | None:
+        """Note the call; raise a planned error, or return it when the call takes effect first."""
+        self.calls.append((verb, name))
+        if not self._plans[verb]:
+            return None
+        error, takes_effect = self._plans[verb].popleft()
+        if takes_effect:
+            return error
+        raise error
+
+    def _existing(self, namespace: str, name: str) -> RawPod:
+        try:
+            return self._pods[namespace, name]
+        except KeyError:
+            raise ApiError(404, reason="NotFound", message=f'pods "{name}" not found') from None
+
+    async def _record(self, kind: EventType, pod: RawPod) -> None:
+        self._version += 1
+        pod["metadata"]["resourceVersion"] = str(self._version)
+        self._history.append((self._version, kind, copy.deepcopy(pod)))
+        async with self._news:
+            self._news.notify_all()
+
+    async def _wait_for_news(self, seen: int, timeout_s: float) -> None:
+        if any(version > seen for version, _, _ in self._history):
+            return
+        try:
+            async with asyncio.timeout(timeout_s), self._news:
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def interrupt_watches(self) -> None:
+        """Break every open watch, as a restarted API server does."""
+        self._plans["watch"].append((ConnectionLostError("the connection was reset"), False))
+        async with self._news:
+            self._news.notify_all()
+
+
+def _typed(pod: RawPod) -> Pod:
+    return msgspec.convert(pod, Pod)
+
+
+def _selected(pod: RawPod, namespace: str, selector: str) -> bool:
+    if namespace and pod["metadata"]["namespace"] != namespace:
+        return False
+    labels = pod["metadata"].get("labels") or {}
+    for term in filter(None, selector.split(",")):
+        key, _, value = term.partition("=")
+        if key not in labels or (value and labels[key] != value):
+            return False
+    return True

@@ -1,0 +1,174 @@
+"""Keep a picture of the selected pods of one namespace: list once, then watch, forever.
+
+Invariants: every change of a pod reaches `on_change` once, folded by (uid, resourceVersion); a pod
+that vanished while nobody watched is reported gone after the next list; no error ends `run`.
+Loop thread only. 410 Gone leads to a new list and a diff, never to a restart of the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tradewind.client.errors import ApiError, ClusterError
+from tradewind.client.models import Pod, WatchEvent
+from tradewind.client.protocol import Cluster
+from tradewind.clock import Clock
+
+log = logging.getLogger(__name__)
+
+_WATCH_TIMEOUT_S = (300.0, 600.0)
+"""Random length of one watch request, so that many watchers do not reconnect at once."""
+_BACKOFF_S = (0.5, 30.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A pod as it now is, or as it last was when it is gone."""
+
+    pod: Pod
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A complete list of the pods of one namespace."""
+
+    namespace: str
+    """Empty for all namespaces."""
+    began_s: float
+    """Monotonic time before the request: pods that existed then are in the list."""
+    uids: frozenset[str]
+
+
+class Reflector:
+    """The pods of one namespace ("" for all) that match one selector."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        namespace: str,
+        selector: str,
+        page_size: int,
+        clock: Clock,
+        on_change: Callable[[Change], None],
+        on_listed: Callable[[Listing], None],
+    ) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._selector = selector
+        self._page_size = page_size
+        self._clock = clock
+        self._on_change = on_change
+        self._on_listed = on_listed
+        self._pods: dict[str, Pod] = {}
+        self._failures = 0
+        self.synced = asyncio.Event()
+        """Set once the first list is complete, and for good."""
+
+    def pods(self) -> list[Pod]:
+        """Return the pods of the picture, in no order."""
+        return list(self._pods.values())
+
+    async def run(self) -> None:
+        """List and watch until cancelled."""
+        while True:
+            try:
+                version = await self._relist()
+                self._failures = 0
+                await self._watch_from(version)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a loop's top: logged, counted, waited out
+                await self._back_off(error)
+
+    async def _relist(self) -> str:
+        """Replace the picture by a complete list and report the differences."""
+        listed: dict[str, Pod] = {}
+        resume = ""
+        began_s = self._clock.now_s()
+        while True:
+            page = await self._cluster.list_pods(
+                self._namespace, selector=self._selector, limit=self._page_size, resume=resume
+            )
+            listed.update((pod.metadata.uid, pod) for pod in page.items)
+            resume = page.metadata.resume
+            if not resume:
+                break
+        for uid in self._pods.keys() - listed.keys():
+            self._report(Change(pod=self._pods.pop(uid), gone=True))
+        for pod in listed.values():
+            self._fold(pod)
+        self._on_listed(Listing(namespace=self._namespace, began_s=began_s, uids=frozenset(listed)))
+        self.synced.set()
+        return page.metadata.resource_version
+
+    async def _watch_from(self, version: str) -> None:
+        """Watch again and again from the last seen version; return when only a list helps."""
+        while True:
+            timeout_s = random.uniform(*_WATCH_TIMEOUT_S)  # noqa: S311 - jitter, not a secret
+            try:
+                async for event in self._cluster.watch_pods(
+                    self._namespace,
+                    selector=self._selector,
+                    resource_version=version,
+                    timeout_s=timeout_s,
+                ):
+                    self._failures = 0
+                    version = event.pod.metadata.resource_version or version
+                    self._apply(event)
+            except ApiError as error:
+                if error.is_gone:
+                    log.info("watch of pods in %r is too old, listing again", self._namespace)
+                    return
+                await self._back_off(error)
+            except ClusterError as error:
+                await self._back_off(error)
+
+    def _apply(self, event: WatchEvent) -> None:
+        if event.type == "DELETED":
+            self._pods.pop(event.pod.metadata.uid, None)
+            self._report(Change(pod=event.pod, gone=True))
+        elif event.type in {"ADDED", "MODIFIED"}:
+            self._fold(event.pod)
+
+    def _fold(self, pod: Pod) -> None:
+        known = self._pods.get(pod.metadata.uid)
+        if known is not None and not _is_newer(pod, known):
+            return
+        self._pods[pod.metadata.uid] = pod
+        self._report(Change(pod=pod))
+
+    def _report(self, change: Change) -> None:
+        try:
+            self._on_change(change)
+        except Exception:
+            # One pod's surprise must not cost every other pod its news.
+            log.exception("handling of pod %s failed", change.pod.metadata.name)
+
+    async def _back_off(self, error: Exception) -> None:
+        least_s, most_s = _BACKOFF_S
+        wait_s = min(most_s, least_s * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311
+        wait_s = max(wait_s, getattr(error, "retry_after_s", None) or 0.0)
+        self._failures = min(self._failures + 1, 10)
+        known = isinstance(error, ClusterError)
+        log.warning(
+            "watch of pods in %r failed, again in %.1f s: %s",
+            self._namespace,
+            wait_s,
+            error,
+            exc_info=None if known else error,
+        )
+        await self._clock.sleep(wait_s)
+
+
+def _is_newer(pod: Pod, known: Pod) -> bool:
+    """Compare versions as integers where they are, as Kubernetes promises since 1.35."""
+    new, old = pod.metadata.resource_version, known.metadata.resource_version
+    if new.isdigit() and old.isdigit():
+        return int(new) > int(old)
+    return new != old

@@ -1,0 +1,165 @@
+"""What the product relies on, claimed of the real API server and of its fake alike."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from tradewind.client.errors import ApiError
+from tradewind.testing.builders import base_ended, base_running
+from tradewind.testing.fake_cluster import FakeCluster
+
+SELECTOR = "tradewind/launch-id"
+
+
+@pytest.fixture(params=["fake", "real"])
+def rig(request):
+    """Return (cluster, node, namespace); the fake plays its own node."""
+    if request.param == "fake":
+        cluster = FakeCluster()
+        return cluster, cluster, "tasks"
+    real = request.getfixturevalue("real_cluster")
+    return real, request.getfixturevalue("node"), request.getfixturevalue("namespace")
+
+
+def a_manifest(name, **labels):
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {SELECTOR: "x"} | labels},
+        "spec": {"containers": [{"name": "base", "image": "worker:1"}]},
+    }
+
+
+async def version_of(cluster, namespace):
+    page = await cluster.list_pods(namespace, selector=SELECTOR, limit=1)
+    return page.metadata.resource_version
+
+
+async def collect(cluster, namespace, version, *, until):
+    seen = []
+    async with asyncio.timeout(20):
+        watch = cluster.watch_pods(
+            namespace, selector=SELECTOR, resource_version=version, timeout_s=20
+        )
+        async with contextlib.aclosing(watch):
+            async for event in watch:
+                seen.append(event)
+                if until(event):
+                    return seen
+    return seen
+
+
+async def test_a_created_pod_has_a_uid_and_can_be_read(rig):
+    cluster, _, namespace = rig
+    created = await cluster.create_pod(namespace, a_manifest("a"))
+    read = await cluster.get_pod(namespace, "a")
+    assert created.metadata.uid
+    assert read.metadata.uid == created.metadata.uid
+    assert read.metadata.namespace == namespace
+    assert read.metadata.labels[SELECTOR] == "x"
+
+
+async def test_a_name_can_be_taken_once(rig):
+    cluster, _, namespace = rig
+    await cluster.create_pod(namespace, a_manifest("a"))
+    with pytest.raises(ApiError) as caught:
+        await cluster.create_pod(namespace, a_manifest("a"))
+    assert caught.value.is_already_exists
+
+
+async def test_a_missing_pod_is_404(rig):
+    cluster, _, namespace = rig
+    with pytest.raises(ApiError) as caught:
+        await cluster.get_pod(namespace, "none")
+    assert caught.value.is_not_found
+    with pytest.raises(ApiError) as caught:
+        await cluster.delete_pod(namespace, "none", uid="u")
+    assert caught.value.is_not_found
+
+
+async def test_a_delete_checks_the_uid(rig):
+    cluster, _, namespace = rig
+    pod = await cluster.create_pod(namespace, a_manifest("a"))
+    with pytest.raises(ApiError) as caught:
+        await cluster.delete_pod(namespace, "a", uid="another")
+    assert caught.value.status == 409
+    assert not caught.value.is_already_exists
+    await cluster.delete_pod(namespace, "a", uid=pod.metadata.uid)
+    with pytest.raises(ApiError):
+        await cluster.get_pod(namespace, "a")
+
+
+async def test_lists_select_and_page(rig):
+    cluster, _, namespace = rig
+    for number in range(5):
+        await cluster.create_pod(namespace, a_manifest(f"p{number}", parity=str(number % 2)))
+    first = await cluster.list_pods(namespace, selector=SELECTOR, limit=2)
+    second = await cluster.list_pods(
+        namespace, selector=SELECTOR, limit=10, resume=first.metadata.resume
+    )
+    assert len(first.items) == 2
+    assert first.metadata.resume
+    assert not second.metadata.resume
+    names = [pod.metadata.name for pod in (*first.items, *second.items)]
+    assert names == ["p0", "p1", "p2", "p3", "p4"]
+    odd = await cluster.list_pods(namespace, selector="parity=1", limit=10)
+    assert [pod.metadata.name for pod in odd.items] == ["p1", "p3"]
+
+
+async def test_a_watch_tells_everything_after_its_version(rig):
+    cluster, node, namespace = rig
+    version = await version_of(cluster, namespace)
+    await cluster.create_pod(namespace, a_manifest("a"))
+    await node.set_status(namespace, "a", base_running())
+    await node.set_status(namespace, "a", base_ended(3))
+    await node.vanish(namespace, "a")
+    events = await collect(cluster, namespace, version, until=lambda e: e.type == "DELETED")
+    kinds = [event.type for event in events]
+    assert kinds[0] == "ADDED"
+    assert kinds[-1] == "DELETED"
+    phases = [event.pod.status.phase for event in events]
+    assert phases.index("Running") < phases.index("Failed")
+    ended = events[-1].pod.status.container_statuses[0].state.terminated
+    assert ended.exit_code == 3
+    versions = [int(event.pod.metadata.resource_version) for event in events]
+    assert versions == sorted(versions)
+
+
+async def test_a_watch_resumes_where_another_stopped(rig):
+    cluster, _, namespace = rig
+    version = await version_of(cluster, namespace)
+    await cluster.create_pod(namespace, a_manifest("a"))
+    await cluster.create_pod(namespace, a_manifest("b"))
+    first = await collect(cluster, namespace, version, until=lambda _: True)
+    assert first[0].pod.metadata.name == "a"
+    resumed = first[0].pod.metadata.resource_version
+    second = await collect(cluster, namespace, resumed, until=lambda _: True)
+    assert second[0].pod.metadata.name == "b"
+
+
+async def test_a_watch_ends_by_itself(rig):
+    cluster, _, namespace = rig
+    version = await version_of(cluster, namespace)
+    watch = cluster.watch_pods(namespace, selector=SELECTOR, resource_version=version, timeout_s=1)
+    async with asyncio.timeout(15):
+        events = [event async for event in watch]
+    assert all(event.type == "BOOKMARK" for event in events)
+
+
+async def test_a_compacted_version_is_410():
+    cluster = FakeCluster()
+    await cluster.create_pod("tasks", a_manifest("a"))
+    cluster.compact()
+    with pytest.raises(ApiError) as caught:
+        await collect(cluster, "tasks", "1", until=lambda _: True)
+    assert caught.value.is_gone
+
+
+async def test_the_real_server_answers_410_after_a_compaction(api_server, real_cluster, namespace):
+    version = await version_of(real_cluster, namespace)
+    await real_cluster.create_pod(namespace, a_manifest("a"))
+    api_server.restart_compacted()
+    with pytest.raises(ApiError) as caught:
+        await collect(real_cluster, namespace, version, until=lambda event: event.type == "ADDED")
+    assert caught.value.is_gone

@@ -1,0 +1,71 @@
+import pytest
+
+from tradewind import config
+from tradewind.errors import ConfigError
+from tradewind.testing.builders import DictConf, settings
+
+
+def test_defaults_are_usable():
+    defaults = settings()
+    assert defaults.namespace == "default"
+    assert defaults.watched_namespaces == ("default",)
+    assert defaults.in_cluster
+    assert defaults.delete_pods
+    assert not defaults.delete_failed_pods
+    assert defaults.image == ""
+    assert defaults.create_concurrency == 16
+    assert defaults.launch_budget_s == 900.0
+    assert defaults.relaunch_limit == 3
+    assert defaults.watch_silence_s > 60
+
+
+def test_an_option_falls_back_to_upstreams_section():
+    conf = DictConf({("kubernetes_executor", "namespace"): "old"})
+    assert config.load(conf).namespace == "old"
+
+
+def test_our_own_section_wins_over_upstreams():
+    conf = DictConf(
+        {("kubernetes_executor", "namespace"): "old", ("tradewind", "namespace"): "default"}
+    )
+    assert config.load(conf).namespace == "default"
+
+
+@pytest.mark.parametrize(
+    ("mode", "listed", "expected"),
+    [
+        pytest.param("False", "a,b", ("home",), id="single-ignores-the-list"),
+        pytest.param("True", "", (), id="no-list-means-cluster-wide"),
+        pytest.param("True", " a , b,", ("a", "b", "home"), id="own-namespace-is-added"),
+        pytest.param("True", "home,a", ("home", "a"), id="own-namespace-once"),
+    ],
+)
+def test_watched_namespaces(mode, listed, expected):
+    loaded = settings(
+        namespace="home",
+        multi_namespace_mode=mode,
+        multi_namespace_mode_namespace_list=listed,
+    )
+    assert loaded.watched_namespaces == expected
+
+
+def test_image_needs_repository_and_tag():
+    assert settings(worker_container_repository="r").image == ""
+    both = settings(worker_container_repository="r", worker_container_tag="1")
+    assert both.image == "r:1"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "remedy"),
+    [
+        pytest.param("in_cluster", "maybe", "write True or False", id="no-boolean"),
+        pytest.param("create_concurrency", "many", "write a integer", id="no-number"),
+        pytest.param("create_concurrency", "0", "least value is 1", id="too-small"),
+        pytest.param("watch_silence", "30", "least value is 61", id="shorter-than-bookmarks"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_remedy(option, value, remedy):
+    with pytest.raises(ConfigError, match=remedy) as caught:
+        settings(**{option: value})
+    assert option in str(caught.value)
+    assert value in str(caught.value)

@@ -1,0 +1,34 @@
+import importlib
+import importlib.metadata
+
+from tradewind import __version__, config, provider
+from tradewind.testing.builders import DictConf
+
+
+def test_the_executor_it_names_can_be_imported():
+    module, _, name = provider.EXECUTOR.rpartition(".")
+    assert hasattr(importlib.import_module(module), name)
+
+
+def test_every_option_is_published_and_no_other():
+    published = provider.get_provider_info()["config"]["tradewind"]["options"]
+    assert published.keys() == {option.name for option in config.OPTIONS}
+
+
+def test_no_published_default_hides_upstreams_section():
+    # Airflow merges published defaults into the configuration, so this is what a user gets who
+    # moves from upstream's executor and keeps its section.
+    options = provider.get_provider_info()["config"]["tradewind"]["options"]
+    conf = {("tradewind", name): o["default"] for name, o in options.items() if o["default"]}
+    conf[("kubernetes_executor", "namespace")] = "theirs"
+    assert config.load(DictConf(conf)).namespace == "theirs"
+
+
+def test_versions_agree():
+    assert provider.get_provider_info()["versions"] == [__version__]
+    assert importlib.metadata.version("airflow-tradewind") == __version__
+
+
+def test_airflow_finds_the_provider():
+    points = importlib.metadata.entry_points(group="apache_airflow_provider")
+    assert "tradewind.provider:get_provider_info" in {point.value for point in points}
