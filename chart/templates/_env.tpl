@@ -1,0 +1,110 @@
+{{/*
+Environment of containers. Variables are kept in a map until they are written, so that none appears
+twice: with server-side apply a second one is an error.
+*/}}
+
+{{/* A value as text. YAML numbers arrive as floats, and 1000000 would be written 1e+06. */}}
+{{- define "tradewind.text" -}}
+{{- if kindIs "float64" . -}}
+{{- if eq (floor .) . }}{{ int64 . }}{{ else }}{{ . }}{{ end -}}
+{{- else -}}
+{{- toString . -}}
+{{- end -}}
+{{- end -}}
+
+{{/* A map of name -> text or {valueFrom}, as a list sorted by name. */}}
+{{- define "tradewind.env.list" -}}
+{{- $list := list -}}
+{{- range $name, $value := . -}}
+{{- if kindIs "map" $value -}}
+{{- $list = append $list (merge (dict "name" $name) $value) -}}
+{{- else if not (kindIs "invalid" $value) -}}
+{{- $list = append $list (dict "name" $name "value" (include "tradewind.text" $value)) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $list -}}
+{{- end -}}
+
+{{/* A reference to a key of a Secret, as YAML: dict "name" "key" */}}
+{{- define "tradewind.env.secretKey" -}}
+valueFrom:
+  secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
+{{- end -}}
+
+{{/* What every process of the image needs in a read-only root. Shared with task pods. */}}
+{{- define "tradewind.env.base" -}}
+AIRFLOW_HOME: /opt/airflow-home
+HOME: /tmp
+PYTHONDONTWRITEBYTECODE: "1"
+PYTHONUNBUFFERED: "1"
+{{- end -}}
+
+{{/*
+How to reach the metadata database. The password travels in a variable of its own, which both
+drivers read: so it needs no URL encoding, whatever it is made of.
+*/}}
+{{- define "tradewind.env.database" -}}
+{{- $external := .Values.database.external -}}
+{{- if $external.uriKey }}
+AIRFLOW__DATABASE__SQL_ALCHEMY_CONN:
+  {{- include "tradewind.env.secretKey" (dict "name" $external.existingSecret "key" $external.uriKey) | nindent 2 }}
+{{- else if $external.host }}
+AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: {{ printf "postgresql+psycopg2://%s@%s:%d/%s" (urlquery $external.user | replace "+" "%20") $external.host (int $external.port) (urlquery $external.name | replace "+" "%20") }}
+PGPASSWORD:
+  {{- include "tradewind.env.secretKey" (dict "name" $external.existingSecret "key" $external.passwordKey) | nindent 2 }}
+{{- with $external.sslMode }}
+PGSSLMODE: {{ . }}
+{{- end }}
+{{- else }}
+AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: postgresql+psycopg2://airflow@{{ include "tradewind.fullname" . }}-postgresql:5432/airflow
+PGPASSWORD:
+  {{- include "tradewind.env.secretKey" (dict "name" (include "tradewind.postgresql.secretName" .) "key" .Values.postgresql.passwordKey) | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Environment of a component: dict "root" $ "values" .Values.scheduler "secrets" (list "fernet" "jwt" "api")
+["env" (dict …)]. Each component lists the secrets it reads and gets no other.
+*/}}
+{{- define "tradewind.env.component" -}}
+{{- $root := .root -}}
+{{- $secrets := $root.Values.secrets -}}
+{{- $env := include "tradewind.env.base" $root | fromYaml -}}
+{{- $_ := set $env "AIRFLOW_CONFIG" "/etc/airflow/airflow.cfg" -}}
+{{- $env = merge $env (include "tradewind.env.database" $root | fromYaml) -}}
+{{- range .secrets }}
+{{- if eq . "fernet" }}
+{{- $ref := dict "name" (include "tradewind.secrets.name" (dict "root" $root "secret" $secrets.fernetKey)) "key" $secrets.fernetKey.key -}}
+{{- $_ := set $env "AIRFLOW__CORE__FERNET_KEY" (include "tradewind.env.secretKey" $ref | fromYaml) -}}
+{{- else if eq . "api" }}
+{{- $ref := dict "name" (include "tradewind.secrets.name" (dict "root" $root "secret" $secrets.apiSecretKey)) "key" $secrets.apiSecretKey.key -}}
+{{- $_ := set $env "AIRFLOW__API__SECRET_KEY" (include "tradewind.env.secretKey" $ref | fromYaml) -}}
+{{- else if eq . "jwt" }}
+{{- $_ := set $env "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH" "/run/secrets/tradewind/jwt/private-key.pem" -}}
+{{- end }}
+{{- end }}
+{{- $env = mergeOverwrite $env (deepCopy (.env | default dict)) (deepCopy $root.Values.airflow.env) (deepCopy (.values.env | default dict)) -}}
+{{- include "tradewind.env.list" $env -}}
+{{- end -}}
+
+{{/*
+Environment of a task: the parts of airflow.cfg that concern tasks, as variables, so that a task pod
+mounts nothing and holds no secret.
+*/}}
+{{- define "tradewind.env.task" -}}
+{{- $env := include "tradewind.env.base" . | fromYaml -}}
+{{- $_ := set $env "AIRFLOW_CONFIG" "/dev/null" -}}
+{{- $serverOnly := list "api" "api_auth" "database" "fab" "kubernetes_executor" "scheduler" "simple_auth_manager" "tradewind" "triggerer" "webserver" -}}
+{{- range $section, $options := include "tradewind.config" . | fromYaml }}
+{{- if not (has $section $serverOnly) }}
+{{- range $option, $value := $options }}
+{{- if not (has (printf "%s.%s" $section $option) (list "core.executor" "core.auth_manager")) }}
+{{- $name := printf "AIRFLOW__%s__%s" ($section | replace "." "_" | upper) ($option | upper) -}}
+{{- $_ := set $env $name $value -}}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- $env = mergeOverwrite $env (deepCopy .Values.executor.podTemplate.env) -}}
+{{- include "tradewind.env.list" $env -}}
+{{- end -}}

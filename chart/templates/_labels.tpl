@@ -1,0 +1,33 @@
+{{/*
+Labels. Selectors are immutable, so they hold the three that never change; each helper takes
+dict "root" $ "component" "<name>".
+*/}}
+{{- define "tradewind.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "tradewind.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/* Of pods: no chart version, or every release of the chart would restart everything. */}}
+{{- define "tradewind.podLabels" -}}
+{{ include "tradewind.selectorLabels" . }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Of objects. */}}
+{{- define "tradewind.labels" -}}
+{{ include "tradewind.podLabels" . }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{/* name, namespace and labels of an object: dict "root" $ "component" "<name>" ["name" "<suffix>"] */}}
+{{- define "tradewind.metadata" -}}
+name: {{ include "tradewind.fullname" .root }}-{{ .name | default .component }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "tradewind.labels" . | nindent 2 }}
+{{- end -}}

@@ -1,0 +1,47 @@
+{{/*
+Names of everything. Object names stay below 63 characters: 42 for the prefix, the rest for the
+component and the hash of the migration Job.
+*/}}
+{{- define "tradewind.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 42 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "tradewind.fullname" -}}
+{{- $name := include "tradewind.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 42 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 42 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 42 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* <image>: dict "root" $ "image" .Values.image */}}
+{{- define "tradewind.image" -}}
+{{- with .image.registry }}{{ . }}/{{ end -}}
+{{- .image.repository }}:{{ .image.tag | default $.root.Chart.AppVersion -}}
+{{- with .image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* Where a key of the installation lives: dict "root" $ "secret" .Values.secrets.fernetKey */}}
+{{- define "tradewind.secrets.name" -}}
+{{- .secret.existingSecret | default (printf "%s-secrets" (include "tradewind.fullname" .root)) -}}
+{{- end -}}
+
+{{- define "tradewind.adminUser.secretName" -}}
+{{- .Values.adminUser.existingSecret | default (printf "%s-admin" (include "tradewind.fullname" .)) -}}
+{{- end -}}
+
+{{- define "tradewind.postgresql.secretName" -}}
+{{- .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "tradewind.fullname" .)) -}}
+{{- end -}}
+
+{{- define "tradewind.executionApiUrl" -}}
+http://{{ include "tradewind.fullname" . }}-api-server:{{ .Values.apiServer.service.port }}/execution/
+{{- end -}}
+
+{{/* "true" when the chart runs the database. */}}
+{{- define "tradewind.postgresql.enabled" -}}
+{{- if not (or .Values.database.external.host .Values.database.external.uriKey) }}true{{ end -}}
+{{- end -}}

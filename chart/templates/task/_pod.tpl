@@ -1,0 +1,55 @@
+{{/*
+The pod that every task starts from. The executor adds name, labels, annotations, command and, with
+them, one task. The container is named base: that is the one executors look at.
+*/}}
+{{- define "tradewind.task.pod" -}}
+{{- $task := .Values.executor.podTemplate -}}
+apiVersion: v1
+kind: Pod
+metadata:
+  name: task
+  labels:
+    {{- include "tradewind.podLabels" (dict "root" . "component" "task") | nindent 4 }}
+    {{- with $task.labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $task.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  {{- toYaml (mergeOverwrite (include "tradewind.task.spec" . | fromYaml) (deepCopy $task.spec)) | nindent 2 }}
+{{- end -}}
+
+{{- define "tradewind.task.spec" -}}
+{{- $task := .Values.executor.podTemplate -}}
+{{- include "tradewind.pod.account" (dict "root" . "component" "task") }}
+{{- with include "tradewind.pod.placement" $task }}
+{{ . }}
+{{- end }}
+restartPolicy: Never
+terminationGracePeriodSeconds: {{ $task.terminationGracePeriodSeconds }}
+securityContext:
+  {{- include "tradewind.podSecurityContext" .Values.podSecurity.airflow | nindent 2 }}
+containers:
+  - name: base
+    image: {{ include "tradewind.image" (dict "root" . "image" .Values.image) }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    env:
+      {{- include "tradewind.env.task" . | nindent 6 }}
+    resources:
+      {{- toYaml $task.resources | nindent 6 }}
+    securityContext:
+      {{- include "tradewind.containerSecurityContext" . | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      {{- with $task.volumeMounts }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: {{ $task.tmpSizeLimit }}}
+  {{- with $task.volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}

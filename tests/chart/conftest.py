@@ -1,0 +1,130 @@
+"""Render the chart with the real programs: HELM3, HELM4, KUBECONFORM, HELM_UNITTEST name them."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).parents[2]
+CHART = REPOSITORY / "chart"
+VALUES = Path(__file__).parent / "values"
+# Helm assumes a Kubernetes of its own build; the chart refuses versions that it does not support.
+KUBERNETES = "1.36.0"
+
+CASES = {
+    "default": [],
+    "dev": [REPOSITORY / "environments/dev/values.yaml"],
+    "everything-on": [VALUES / "everything-on.yaml"],
+    "existing-secrets": [VALUES / "existing-secrets.yaml"],
+    "local-executor": [VALUES / "local-executor.yaml"],
+    "upstream-executor": [VALUES / "upstream-executor.yaml"],
+}
+
+Document = dict[str, Any]
+# libyaml's, ten times the speed; as safe as the other.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def program(variable: str) -> str:
+    """Return the path that the environment names, or fail with what to do."""
+    path = os.environ.get(variable, "")
+    if not Path(path).is_file():
+        pytest.fail(f"{variable}={path!r} is no program: run the tests with `./task test:chart`")
+    return path
+
+
+def helm_template(helm: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Render release tradewind in namespace tradewind."""
+    command = [program(helm), "template", "tradewind", str(CHART), "--namespace=tradewind"]
+    return subprocess.run(
+        [*command, f"--kube-version={KUBERNETES}", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@functools.cache
+def rendered(helm: str, case: str) -> str:
+    """Return the manifests of a case as text; rendered once a session."""
+    result = helm_template(helm, *(f"--values={file}" for file in CASES[case]))
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(params=["HELM3", "HELM4"])
+def helm(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def template(helm: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Render with any arguments; the caller judges the result."""
+    return functools.partial(helm_template, helm)
+
+
+@pytest.fixture(params=CASES)
+def manifests(request: pytest.FixtureRequest, helm: str) -> str:
+    return rendered(helm, request.param)
+
+
+@functools.cache
+def parsed(manifests: str) -> list[Document]:
+    """Return the documents of a text; parsed once a session, so nobody may change them."""
+    found = [document for document in yaml.load_all(manifests, LOADER) if document]
+    assert found, "nothing was rendered"
+    return found
+
+
+@pytest.fixture
+def documents(manifests: str) -> list[Document]:
+    return parsed(manifests)
+
+
+@pytest.fixture
+def render_with() -> Callable[[str, str], list[Document]]:
+    """Return the documents of one named case by one Helm version."""
+    return lambda helm, case: parsed(rendered(helm, case))
+
+
+@pytest.fixture
+def render(helm: str) -> Callable[[str], list[Document]]:
+    """Return the documents of one named case."""
+    return lambda case: parsed(rendered(helm, case))
+
+
+@pytest.fixture(scope="session")
+def schema_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return a function from Kubernetes version to kubeconform's location of its schemas."""
+    folder = tmp_path_factory.mktemp("schemas")
+
+    @functools.cache
+    def location(version: str) -> str:
+        script = str(Path(__file__).with_name("schemas.py"))
+        return subprocess.run(
+            [sys.executable, script, str(folder), version],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+
+    return location
+
+
+@pytest.fixture(scope="session")
+def kubeconform() -> str:
+    return program("KUBECONFORM")
+
+
+@pytest.fixture(scope="session")
+def helm_unittest() -> str:
+    return program("HELM_UNITTEST")

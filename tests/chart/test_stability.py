@@ -1,0 +1,56 @@
+"""What makes two renders differ: nothing by itself, and only what has to with a change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Document = dict[str, Any]
+
+
+def test_two_renders_are_the_same_once_secrets_are_given(template):
+    file = Path(__file__).parent / "values" / "existing-secrets.yaml"
+    first, second = (template(f"--values={file}") for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert first.stdout == second.stdout
+
+
+def test_both_helm_versions_render_the_same(render_with):
+    def objects(helm: str) -> dict[tuple[str, str], Document]:
+        found = render_with(helm, "existing-secrets")
+        return {(d["kind"], d["metadata"]["name"]): d for d in found}
+
+    assert objects("HELM3") == objects("HELM4")
+
+
+def test_migration_job_is_named_by_its_content(template, render):
+    def name(documents: list[Document]) -> str:
+        (job,) = (d for d in documents if d["kind"] == "Job")
+        assert "helm.sh/hook" not in job["metadata"].get("annotations", {})
+        return str(job["metadata"]["name"])
+
+    def after(*arguments: str) -> str:
+        return name([d for d in yaml.safe_load_all(template(*arguments).stdout) if d])
+
+    assert name(render("default")) == after()
+    assert name(render("default")) == after("--set=scheduler.replicas=3")
+    assert name(render("default")) != after("--set=image.tag=next")
+
+
+def test_config_change_restarts_components_and_task_change_does_not(template):
+    def checksums(*arguments: str) -> dict[str, Any]:
+        documents = [d for d in yaml.safe_load_all(template(*arguments).stdout) if d]
+        return {
+            d["metadata"]["name"]: d["spec"]["template"]
+            for d in documents
+            if d["kind"] == "Deployment"
+        }
+
+    before = checksums()
+    config = checksums("--set=airflow.config.core.parallelism=3")
+    task = checksums("--set=executor.podTemplate.env.X=1")
+    assert before.keys() == config.keys()
+    assert not [name for name in before if before[name] == config[name]]
+    assert before == task
