@@ -1,0 +1,199 @@
+"""The command line behind Taskfile.yml: parse, call, print. No decisions here."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tradewind_tools import console, images, paths, programs, release, runs, target, tiers
+from tradewind_tools.cluster import bringup, status, teardown
+from tradewind_tools.cluster.layout import Layout
+from tradewind_tools.errors import ToolError
+
+REST = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+"""Settings of commands that hand the rest of their arguments to another program."""
+
+
+def run() -> int:
+    """Run the command line; return the exit code."""
+    try:
+        main(standalone_mode=False)
+    except ToolError as error:
+        console.err.print(f"[red]✗[/red] {console.escape(str(error))}", soft_wrap=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        console.err.print("interrupted: start it again, it goes on from here")
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough. Keep Python from failing at its last flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+@click.group()
+def main() -> None:
+    """Developer tools of Tradewind. Start them through ./task."""
+
+
+@main.group("cluster")
+def cluster_group() -> None:
+    """The cluster that we start ourselves."""
+
+
+@cluster_group.command("up")
+def cluster_up() -> None:
+    """Start it; quick when it runs."""
+    bringup.up(_layout())
+    console.out.print(f"KUBECONFIG={_layout().kubeconfig}", soft_wrap=True)
+
+
+@cluster_group.command("down")
+@click.option("--purge", is_flag=True, help="Also remove the registry's and the builder's data.")
+def cluster_down(*, purge: bool) -> None:
+    """Stop it and leave the machine as it was."""
+    teardown.down(_layout(), purge=purge)
+
+
+@cluster_group.command("status")
+def cluster_status() -> None:
+    """Show its programs; exit code 1 unless all run."""
+    sys.exit(status.show(_layout()))
+
+
+@main.group("programs")
+def programs_group() -> None:
+    """Programs built from source."""
+
+
+@programs_group.command("build")
+@click.argument("names", nargs=-1, required=True)
+def programs_build(names: tuple[str, ...]) -> None:
+    """Build programs and print the paths of their binaries."""
+    for name in names:
+        for path in programs.ensure(name).values():
+            click.echo(path)
+
+
+@programs_group.command("run", context_settings=REST)
+@click.argument("words", nargs=-1, required=True)
+def programs_run(words: tuple[str, ...]) -> None:
+    """Run VAR=PROGRAM/BINARY… COMMAND… with the paths of built binaries in variables."""
+    _replace(list(words[len(programs.assignments(words)) :]), programs.assignments(words))
+
+
+@main.group("target")
+def target_group() -> None:
+    """The cluster that CLUSTER, CONTEXT and REGISTRY name."""
+
+
+@target_group.command("run", context_settings=REST)
+@click.argument("words", nargs=-1, required=True)
+def target_run(words: tuple[str, ...]) -> None:
+    """Run COMMAND… with KUBECONFIG, CONTEXT and REGISTRY of the named cluster."""
+    chosen = _target()
+    helm = programs.ensure("helm4")["helm"]
+    kubectl = programs.ensure("kubernetes", binaries=["kubectl"])["kubectl"]
+    tools = {"HELM": str(helm), "KUBECTL": str(kubectl)}
+    _replace(list(words), chosen.environment | tools)
+
+
+@main.group("images")
+def images_group() -> None:
+    """The images that this repository builds."""
+
+
+@images_group.command("push")
+def images_push() -> None:
+    """Build what changed, push it, write the chart's image values."""
+    chosen = _target()
+    if chosen.is_local:
+        bringup.up(_layout())
+    console.out.print(images.table(images.push(chosen)))
+
+
+@main.group("release")
+def release_group() -> None:
+    """The installed release."""
+
+
+@release_group.command("up")
+@click.option("--dag", "dag_id", default=release.DEMO_DAG, help="DAG to run at the end.")
+def release_up(dag_id: str) -> None:
+    """Cluster, images, installation and a demo run."""
+    chosen = _target()
+    if chosen.is_local:
+        bringup.up(_layout())
+    release.up(chosen, dag_id=dag_id)
+
+
+@release_group.command("down")
+@click.option("--purge", is_flag=True, help="Also remove the local registry's and builder's data.")
+def release_down(*, purge: bool) -> None:
+    """Uninstall; stop the cluster when it is ours."""
+    chosen = _target()
+    if chosen.is_local:
+        # The cluster goes with everything in it.
+        teardown.down(_layout(), purge=purge)
+    else:
+        release.uninstall(chosen)
+
+
+@release_group.command("status")
+def release_status() -> None:
+    """Show what runs; exit code 1 unless all is ready."""
+    sys.exit(release.show_status(_target()))
+
+
+@release_group.command("logs", context_settings=REST)
+@click.argument("words", nargs=-1, required=True, metavar="COMPONENT | DAG RUN TASK")
+def release_logs(words: tuple[str, ...]) -> None:
+    """Show logs of a component, or of a task through Airflow's API."""
+    release.logs(_target(), list(words))
+
+
+@main.group("dags")
+def dags_group() -> None:
+    """DAGs of the installed release."""
+
+
+@dags_group.command("run")
+@click.argument("dag_id")
+@click.option("--conf", default="{}", help="JSON object for the run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--timeout", "timeout_s", default=900.0, help="Seconds to wait for the run's end.")
+def dags_run(dag_id: str, *, conf: str, as_json: bool, timeout_s: float) -> None:
+    """Trigger a DAG, wait, show where each task ran; exit code 1 when it failed."""
+    options = runs.Options(conf=runs.parse_conf(conf), timeout_s=timeout_s)
+    sys.exit(runs.command(_target(), dag_id=dag_id, options=options, as_json=as_json))
+
+
+@main.command("tiers")
+@click.argument("names", nargs=-1, required=True)
+def tiers_command(names: tuple[str, ...]) -> None:
+    """Run verbs in order, stop at the first that fails, sum up."""
+    sys.exit(tiers.run(names))
+
+
+def _layout() -> Layout:
+    return Layout(paths.state_dir())
+
+
+def _target() -> target.Target:
+    return target.resolve(os.environ)
+
+
+def _replace(command: list[str], variables: dict[str, Any]) -> None:
+    """Become another program, so that its exit code and signals are ours."""
+    if not command:
+        raise ToolError("no command given: name one after the variables")
+    replace: Callable[..., Any] = os.execvpe
+    try:
+        replace(command[0], command, os.environ | variables)
+    except FileNotFoundError as error:
+        raise ToolError(f"no program {command[0]!r}: start verbs through ./task") from error

@@ -1,0 +1,39 @@
+"""Run a short program and turn its failure into a sentence."""
+
+import subprocess
+from collections.abc import Sequence
+
+from tradewind_tools.errors import WorkFailedError
+
+
+def run(command: Sequence[str], *, text_input: str | None = None, timeout_s: float = 60) -> str:
+    """Return what the program printed; raises WorkFailedError with its error output."""
+    try:
+        done = subprocess.run(
+            list(command),
+            input=text_input,
+            stdin=subprocess.DEVNULL if text_input is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise WorkFailedError(f"`{' '.join(command)}` ran longer than {timeout_s:.0f} s") from error
+    except FileNotFoundError as error:
+        raise WorkFailedError(
+            f"no program {command[0]!r}: install it or start it by ./task"
+        ) from error
+    if done.returncode:
+        reason = (done.stderr.strip() or done.stdout.strip())[-600:]
+        raise WorkFailedError(f"`{' '.join(command)}` failed: {reason}")
+    return done.stdout
+
+
+def succeeds(command: Sequence[str], *, timeout_s: float = 60) -> bool:
+    """Tell whether the program ends with exit code 0."""
+    try:
+        run(command, timeout_s=timeout_s)
+    except WorkFailedError:
+        return False
+    return True

@@ -1,0 +1,234 @@
+"""Build programs from their Go wrapper modules, each once, into the cache.
+
+Every folder of tools/programs is a Go module that names main packages by `tool` lines and pins
+them by go.mod and go.sum. A binary lands in `<cache>/programs/<name>-<version>-<key>/` by one
+rename after its build, so a file that is there is whole: a build killed at any moment leaves only
+a `.partial` folder, which the next build of that program removes. Only the binaries that a caller
+names are built.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tradewind_tools import console, locks, paths
+from tradewind_tools.errors import ToolError, WorkFailedError
+
+MODULES = paths.CHECKOUT / "tools" / "programs"
+TAIL_LINES = 25
+"""Lines of a failed build's output that are shown."""
+
+RENAMED = {"go.etcd.io/etcd/server/v3": "etcd"}
+"""Main packages whose folder name is not the name that people know the program by."""
+
+STAMPS: dict[str, tuple[str, ...]] = {
+    "kubernetes": tuple(
+        f"{package}.{field}"
+        for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+        for field in (
+            "gitVersion={version}",
+            "gitMajor={major}",
+            "gitMinor={minor}",
+            "gitTreeState=clean",
+        )
+    ),
+    "helm3": ("helm.sh/helm/v3/internal/version.version={version}",),
+    "helm4": ("helm.sh/helm/v4/internal/version.version={version}",),
+    "helm-unittest": ("github.com/helm-unittest/helm-unittest/internal/build.version={plain}",),
+    "kubeconform": ("main.version={version}",),
+    "containerd": ("github.com/containerd/containerd/v2/version.Version={version}",),
+    "registry": ("github.com/distribution/distribution/v3/version.version={version}",),
+}
+"""Variables set at link time, where a program would otherwise not report its version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A wrapper module, read from its folder."""
+
+    name: str
+    folder: Path
+    version: str
+    """Version of the wrapped module, such as `v1.36.3`."""
+    packages: dict[str, str]
+    """Binary name -> main package."""
+    key: str
+    """Hash of everything that decides what the binaries are."""
+
+    @property
+    def target(self) -> Path:
+        """The folder where finished binaries lie."""
+        return paths.cache_dir() / "programs" / f"{self.name}-{self.version}-{self.key}"
+
+    @property
+    def ldflags(self) -> str:
+        """Linker flags: small, and with the version stamped."""
+        return ldflags(self.name, version=self.version)
+
+
+def ldflags(name: str, *, version: str) -> str:
+    """Return the linker flags for a program, with its version in the right variables."""
+    major, minor, *_ = [*version.lstrip("v").split("."), "0"]
+    values = {"version": version, "plain": version.lstrip("v"), "major": major, "minor": minor}
+    stamps = [f"-X {stamp.format(**values)}" for stamp in STAMPS.get(name, ())]
+    return " ".join(["-s -w", *stamps])
+
+
+def parse_go_mod(text: str) -> tuple[list[str], dict[str, str]]:
+    """Return the `tool` packages and the `require`d module versions of a go.mod."""
+    tools: list[str] = []
+    requires: dict[str, str] = {}
+    block = ""
+    for raw in text.splitlines():
+        line = raw.split("//")[0].strip()
+        if opened := re.fullmatch(r"(\w+) \(", line):
+            block = opened[1]
+        elif line == ")":
+            block = ""
+        elif line:
+            verb, _, rest = (block, "", line) if block else line.partition(" ")
+            if verb == "tool":
+                tools.append(rest.strip())
+            elif verb == "require":
+                module, _, version = rest.strip().partition(" ")
+                requires[module] = version.strip()
+    return tools, requires
+
+
+def binary_name(package: str) -> str:
+    """Return the file name of a main package's binary, as we call it."""
+    if package in RENAMED:
+        return RENAMED[package]
+    *_, parent, last = package.split("/")
+    return parent if re.fullmatch(r"v\d+", last) else last
+
+
+def load(name: str, *, root: Path = MODULES) -> Module:
+    """Read the wrapper module `name`; raises ToolError when it is unknown or malformed."""
+    folder = root / name
+    if not (folder / "go.mod").is_file():
+        known = ", ".join(sorted(path.parent.name for path in root.glob("*/go.mod")))
+        raise ToolError(f"no program {name!r} in {root}: choose one of {known}")
+    text = (folder / "go.mod").read_text()
+    tools, requires = parse_go_mod(text)
+    owners = [module for module in requires if tools and f"{tools[0]}/".startswith(f"{module}/")]
+    if not owners:
+        raise ToolError(f"{folder / 'go.mod'} requires no module of its first tool: add a require")
+    version = requires[max(owners, key=len)]
+    digest = hashlib.sha256(text.encode())
+    digest.update((folder / "go.sum").read_bytes())
+    digest.update(ldflags(name, version=version).encode())
+    return Module(
+        name=name,
+        folder=folder,
+        version=version,
+        packages={binary_name(package): package for package in tools},
+        key=digest.hexdigest()[:12],
+    )
+
+
+def ensure(name: str, *, binaries: Sequence[str] = ()) -> dict[str, Path]:
+    """Return the paths of a program's binaries (all of them by default), building what is missing.
+
+    Safe under concurrent use; raises WorkFailedError with the end of the compiler's output.
+    """
+    module = load(name)
+    wanted = list(binaries) or list(module.packages)
+    if unknown := sorted(set(wanted) - set(module.packages)):
+        have = ", ".join(module.packages)
+        raise ToolError(f"{name} has no binary {unknown[0]!r}: choose one of {have}")
+    found = {binary: module.target / binary for binary in wanted}
+    if all(path.is_file() for path in found.values()):
+        return found
+    lock = paths.cache_dir() / "programs" / f".{name}.lock"
+    with locks.exclusive(lock, waiting_for=f"the build of {name}"):
+        discard_partial(module)
+        missing = [binary for binary, path in found.items() if not path.is_file()]
+        if missing:
+            _build(module, missing)
+    return found
+
+
+def assignments(words: Sequence[str]) -> dict[str, str]:
+    """Return the leading `VAR=PROGRAM/BINARY` words as variables with paths, building them."""
+    found: dict[str, str] = {}
+    for word in words:
+        variable, equals, value = word.partition("=")
+        program, slash, binary = value.partition("/")
+        if not (variable.isidentifier() and equals and slash):
+            break
+        found[variable] = str(ensure(program, binaries=[binary])[binary])
+    return found
+
+
+def discard_partial(module: Module) -> None:
+    """Remove what killed builds left. The caller holds the program's lock."""
+    for leftover in module.target.parent.glob(f".{module.name}-*.partial"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def go_binary() -> str:
+    """Return the go command: the pinned one of the tool environment, else one on PATH."""
+    for folder in (os.environ.get("TRADEWIND_BIN", ""), str(Path(sys.executable).parent)):
+        if folder and (Path(folder) / "go").exists():
+            return str(Path(folder) / "go")
+    if found := shutil.which("go"):
+        return found
+    raise ToolError("no go command found: start verbs through ./task, which brings one")
+
+
+def _environment() -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if key not in {"GOOS", "GOARCH"}}
+    return kept | {
+        "CGO_ENABLED": "0",
+        "GOFLAGS": "-mod=readonly -buildvcs=false",
+        "GOTOOLCHAIN": "local",
+        "GOWORK": "off",
+    }
+
+
+def _build(module: Module, binaries: Sequence[str]) -> None:
+    module.target.mkdir(parents=True, exist_ok=True)
+    # A dot in front and `.partial` behind: never mistaken for a finished program.
+    partial = Path(
+        tempfile.mkdtemp(prefix=f".{module.name}-", suffix=".partial", dir=module.target.parent)
+    )
+    names = ", ".join(binaries)
+    try:
+        with console.step(f"building {module.name} {module.version} ({names})") as step:
+            for binary in binaries:
+                _compile(module, binary, partial / binary, step)
+                (partial / binary).rename(module.target / binary)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _compile(module: Module, binary: str, output: Path, step: console.Step) -> None:
+    command = [go_binary(), "build", "-v", "-trimpath", "-ldflags", module.ldflags]
+    command += ["-o", str(output), module.packages[binary]]
+    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    compiled = 0
+    with subprocess.Popen(
+        command,
+        cwd=module.folder,
+        env=_environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            tail.append(line.rstrip())
+            compiled += not line.startswith("go: ")
+            step.note(f"{binary}, {compiled} packages compiled, {line.strip()}")
+    if process.returncode:
+        shown = "\n".join(tail)
+        raise WorkFailedError(f"building {binary} of {module.name} failed:\n{shown}")
