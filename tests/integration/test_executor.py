@@ -187,9 +187,7 @@ async def test_a_task_runs_in_one_pod_and_the_pod_goes(real_cluster, node, names
         await a_pod(real_cluster, namespace, count=0)
 
 
-async def test_the_pods_arguments_carry_the_workload_with_a_fresh_token(
-    api_server, real_cluster, namespace
-):
+async def test_the_pods_arguments_carry_the_workload_with_a_fresh_token(real_cluster, namespace):
     ti = a_row()
     with started() as executor:
         queue(executor, ti)
@@ -303,7 +301,7 @@ async def test_a_missing_namespace_fails_the_task_with_the_remedy(monkeypatch):
     assert "create it or set [tradewind] namespace" in info
 
 
-async def test_a_broken_template_fails_the_task_with_the_remedy(configured, tmp_path):
+async def test_a_broken_template_fails_the_task_with_the_remedy(tmp_path):
     (tmp_path / "pod.yaml").write_text("kind: Deployment")
     ti = a_row()
     with started() as executor:

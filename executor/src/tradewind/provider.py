@@ -21,6 +21,7 @@ def get_provider_info() -> dict[str, Any]:
         "description": "Runs every task in its own Kubernetes pod.",
         "versions": [__version__],
         "executors": [EXECUTOR],
+        "cli": ["tradewind.cli.get_commands"],
         "config": {
             config.SECTION: {
                 "description": "Settings of the Tradewind executor. An option that is not set here "

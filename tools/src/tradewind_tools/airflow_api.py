@@ -8,6 +8,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -59,7 +60,9 @@ class Airflow:
         """Unpause a DAG and start a run; return its id."""
         path = f"dags/{quote(dag_id, safe='')}"
         self.request("PATCH", path, json={"is_paused": False})
-        run = self.request("POST", f"{path}/dagRuns", json={"logical_date": None, "conf": conf})
+        # With a logical date, as the UI does: templates with `ds` are undefined without one.
+        body = {"logical_date": datetime.now(UTC).isoformat(), "conf": conf}
+        run = self.request("POST", f"{path}/dagRuns", json=body)
         run_id: str = run["dag_run_id"]
         return run_id
 
@@ -104,11 +107,11 @@ class Airflow:
 
 
 @contextmanager
-def connect(target: Target) -> Iterator[Airflow]:
+def connect(target: Target, *, namespace: str = NAMESPACE) -> Iterator[Airflow]:
     """Forward a port, log in as the release's admin, close both at the end."""
-    user, password = credentials(target)
+    user, password = credentials(target, namespace=namespace)
     forward = kubectl.background(
-        target, "-n", NAMESPACE, "port-forward", f"service/{API_SERVICE}", ":8080"
+        target, "-n", namespace, "port-forward", f"service/{API_SERVICE}", ":8080"
     )
     try:
         url = f"http://127.0.0.1:{_forwarded_port(forward)}"
@@ -126,12 +129,12 @@ def connect(target: Target) -> Iterator[Airflow]:
         forward.wait()
 
 
-def credentials(target: Target) -> tuple[str, str]:
+def credentials(target: Target, *, namespace: str = NAMESPACE) -> tuple[str, str]:
     """Return name and password of the first user, from the release's Secret."""
-    arguments = ("secret", "-n", NAMESPACE, "--field-selector", f"metadata.name={ADMIN_SECRET}")
+    arguments = ("secret", "-n", namespace, "--field-selector", f"metadata.name={ADMIN_SECRET}")
     found = kubectl.items(target, *arguments)
     if not found:
-        raise ToolError(f"no release in namespace {NAMESPACE!r}: install one with ./task up")
+        raise ToolError(f"no release in namespace {namespace!r}: install one with ./task up")
     data = found[0]["data"]
     return _decode(data["username"]), _decode(data["password"])
 

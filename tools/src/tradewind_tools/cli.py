@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from tradewind_tools import console, images, paths, programs, release, runs, target, tiers
 from tradewind_tools.cluster import bringup, status, teardown
@@ -21,7 +22,7 @@ def run() -> int:
     try:
         main(standalone_mode=False)
     except ToolError as error:
-        console.err.print(f"[red]✗[/red] {console.escape(str(error))}", soft_wrap=True)
+        console.err.print(f"[red]✗[/red] {escape(str(error))}", soft_wrap=True)
         return error.exit_code
     except click.ClickException as error:
         error.show()

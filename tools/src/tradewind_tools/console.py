@@ -5,16 +5,20 @@ every 30 seconds, and one with its seconds when it ends. Everything goes to stde
 stays free for results.
 """
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.markup import escape as escape
+from rich.markup import escape
 from rich.status import Status
 
-out = Console(highlight=False)
+PIPED_WIDTH = 180
+"""Columns of tables where no terminal sets a width: names of pods must stay whole for grep."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 err = Console(stderr=True, highlight=False)
 
 REPEAT_INTERVAL_S = 30.0

@@ -1,7 +1,6 @@
 """Find out who listens on a TCP port, from /proc alone (no ss or lsof needed)."""
 
 import ipaddress
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,7 +50,7 @@ def owner(inode: str, *, processes: Iterable[Path]) -> str:
     wanted = f"socket:[{inode}]"
     for process in processes:
         try:
-            held = any(os.readlink(link) == wanted for link in (process / "fd").iterdir())
+            held = any(str(link.readlink()) == wanted for link in (process / "fd").iterdir())
             if held:
                 name = (process / "comm").read_text().strip()
                 return f"{name} (pid {process.name})"

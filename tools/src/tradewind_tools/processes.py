@@ -18,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tradewind_tools import packages
 from tradewind_tools.errors import WorkFailedError
 
 MARK = "TRADEWIND_PROCESS"
@@ -33,7 +34,8 @@ class Program:
     command: Sequence[str]
     state: Path
     environment: Mapping[str, str]
-    """Added to PATH and HOME; nothing else of ours is inherited."""
+    """Added to HOME and the system's PATH. Nothing else is inherited: a program runs the same
+    whoever started it, and is not replaced because a shell's PATH differs."""
 
     @property
     def mark(self) -> str:
@@ -42,10 +44,12 @@ class Program:
 
     @property
     def pid_file(self) -> Path:
+        """Names the process that was started last."""
         return self.state / "run" / f"{self.name}.pid"
 
     @property
     def log_file(self) -> Path:
+        """Output of the present process; a new start begins a new one."""
         return self.state / "logs" / f"{self.name}.log"
 
     @property
@@ -99,10 +103,10 @@ def start(program: Program) -> bool:
     running = recorded(program.pid_file)
     if running and running.fingerprint == program.fingerprint:
         return False
-    stop(program.state, names=[program.name])
+    _stop_main(program)
     for folder in (program.pid_file.parent, program.log_file.parent):
         folder.mkdir(parents=True, exist_ok=True)
-    environment = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/root")}
+    environment = {"PATH": packages.SYSTEM_PATH, "HOME": os.environ.get("HOME", "/root")}
     with program.log_file.open("wb") as log:
         process = subprocess.Popen(
             list(program.command),
@@ -117,6 +121,26 @@ def start(program: Program) -> bool:
     # It is meant to outlive us: tell Popen not to warn that nobody waited for it.
     process.returncode = 0
     return True
+
+
+def _stop_main(program: Program) -> None:
+    """Stop an earlier process of the program, but not its children.
+
+    Containers must survive a restart of containerd, which finds their shims again.
+    """
+    running = recorded(program.pid_file)
+    wanted = os.path.realpath(program.command[0])
+    for pid, name in marked(program.state):
+        is_main = _executable(pid) == wanted or (running is not None and pid == running.pid)
+        if name == program.name and is_main:
+            _end([(pid, name)], state=program.state)
+
+
+def _executable(pid: int) -> str | None:
+    try:
+        return str(Path(f"/proc/{pid}/exe").readlink())
+    except OSError:
+        return None
 
 
 def _record(program: Program, pid: int) -> None:
@@ -170,9 +194,17 @@ def stop(state: Path, *, names: Sequence[str]) -> list[str]:
 
     SIGTERM, then SIGKILL after `STOP_TIMEOUT_S`. On return none of them runs.
     """
+    found = [(pid, name) for pid, name in marked(state) if name in names]
+    ended = _end(found, state=state)
+    for name in names:
+        (state / "run" / f"{name}.pid").unlink(missing_ok=True)
+    return ended
+
+
+def _end(found: Sequence[tuple[int, str]], *, state: Path) -> list[str]:
     handles: dict[int, tuple[str, int]] = {}
-    for pid, name in marked(state):
-        if name in names and (handle := _open(pid, state=state)) is not None:
+    for pid, name in found:
+        if (handle := _open(pid, state=state)) is not None:
             handles[pid] = (name, handle)
     try:
         _signal(handles, signal.SIGTERM)
@@ -182,8 +214,6 @@ def stop(state: Path, *, names: Sequence[str]) -> list[str]:
     finally:
         for _, handle in handles.values():
             os.close(handle)
-    for name in names:
-        (state / "run" / f"{name}.pid").unlink(missing_ok=True)
     return sorted({name for name, _ in handles.values()})
 
 

@@ -8,6 +8,7 @@ import httpx
 from tradewind_tools.cluster.layout import API_URL, NODE_NAME, Layout
 
 TIMEOUT_S = 5.0
+DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
 
 def client(layout: Layout) -> httpx.Client:
@@ -24,9 +25,9 @@ def is_ready(layout: Layout) -> bool:
 
 
 def node_is_ready(layout: Layout) -> bool:
-    """Tell whether the node has registered and reports Ready."""
+    """Tell whether a pod could run: the node is Ready, and pods have an account to run as."""
     node = _get(layout, f"/api/v1/nodes/{NODE_NAME}")
-    if node is None:
+    if node is None or _get(layout, DEFAULT_ACCOUNT) is None:
         return False
     conditions = node.json().get("status", {}).get("conditions", [])
     return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)

@@ -38,6 +38,9 @@ def up(layout: Layout) -> None:
     """Make the cluster run; quick when it does already."""
     preflight.check_machine(layout)
     with locks.exclusive(layout.lock, waiting_for="its work on the cluster"):
+        if layout.stopping.exists():
+            with console.step("finishing an interrupted stop"):
+                teardown.remove(layout)
         # A cluster whose programs are all alive has had its programs built.
         binaries = components.build()
         all_programs = components.all_programs(layout, binaries=binaries)

@@ -56,8 +56,8 @@ def _hierarchies(root: Path) -> list[Path]:
     return sorted(
         path
         for path in root.iterdir()
-        # Not symlinks (cpu -> cpu,cpuacct), and not the unified tree of a hybrid machine.
-        if path.is_dir() and not path.is_symlink() and (path / "tasks").exists()
+        # Not symlinks (cpu -> cpu,cpuacct). A hybrid machine's unified tree counts: runc uses it.
+        if path.is_dir() and not path.is_symlink() and (path / "cgroup.procs").exists()
     )
 
 

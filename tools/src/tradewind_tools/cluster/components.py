@@ -4,10 +4,9 @@ Order in `NAMES` is the order of starting; stopping goes backwards, so that the 
 before containerd and everything before etcd.
 """
 
-import os
 from pathlib import Path
 
-from tradewind_tools import programs
+from tradewind_tools import packages, programs
 from tradewind_tools.cluster.layout import (
     API_PORT,
     ETCD_PEER_URL,
@@ -71,7 +70,7 @@ def all_programs(layout: Layout, *, binaries: dict[str, Path]) -> dict[str, Prog
         "kubelet": _kubelet(layout),
     }
     # containerd must find its own shim first: Debian's older one cannot talk to it.
-    path = f"{binaries['containerd'].parent}:{os.environ['PATH']}"
+    path = f"{binaries['containerd'].parent}:{packages.SYSTEM_PATH}"
     extra = {
         "containerd": {"PATH": path},
         "registry": {"OTEL_TRACES_EXPORTER": "none"},

@@ -52,14 +52,17 @@ class Layout:
 
     @property
     def kubeconfig(self) -> Path:
+        """The admin's kubeconfig, made for this cluster alone."""
         return self.state / "kubeconfig"
 
     @property
     def lock(self) -> Path:
+        """Held by whoever starts or stops the cluster."""
         return self.state / "cluster.lock"
 
     @property
     def logs(self) -> Path:
+        """One log per program; survives `down` for post-mortems."""
         return self.state / "logs"
 
     @property
@@ -68,23 +71,33 @@ class Layout:
         return self.state / "local"
 
     @property
+    def stopping(self) -> Path:
+        """There while `down` works, or was killed at it: then nothing here can be used again."""
+        return self.local / "stopping"
+
+    @property
     def pki(self) -> Path:
+        """Keys, certificates, kubeconfigs of the programs."""
         return self.local / "pki"
 
     @property
     def configs(self) -> Path:
+        """Configuration files, written anew at every `up`."""
         return self.local / "configs"
 
     @property
     def kubelet(self) -> Path:
+        """Root folder of the kubelet: pods and their volumes."""
         return self.local / "kubelet"
 
     @property
     def containerd_socket(self) -> Path:
+        """Where containerd listens."""
         return self.local / "containerd.sock"
 
     @property
     def volumes(self) -> Path:
+        """One folder for each persistent volume."""
         return self.local / "volumes"
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tradewind_tools import command
 from tradewind_tools.cluster.layout import BRIDGE, NODE_ADDRESS, POD_NETWORK, SERVICE_NETWORK
-from tradewind_tools.errors import ToolError
+from tradewind_tools.errors import ToolError, WorkFailedError
 
 NFT_TABLE = "tradewind"
 NFT_RULES = f"""
@@ -36,7 +36,7 @@ SYSCTLS = {
 def ensure(*, record: Path) -> None:
     """Make bridge, forwarding and NAT; previous sysctl values go to the file `record`."""
     command.succeeds(["modprobe", "-a", "br_netfilter", "bridge"])  # Often built in or absent.
-    if not Path(f"/sys/class/net/{BRIDGE}").exists():
+    if not command.succeeds(["ip", "link", "show", "dev", BRIDGE]):
         command.run(["ip", "link", "add", BRIDGE, "type", "bridge"])
     prefix = POD_NETWORK.partition("/")[2]
     command.run(["ip", "addr", "replace", f"{NODE_ADDRESS}/{prefix}", "dev", BRIDGE])
@@ -53,7 +53,7 @@ def remove(*, record: Path) -> None:
     """Take away all that `ensure` and the programs of the cluster made; idempotent."""
     for veth in veths_of(command.run(["ip", "-o", "link", "show", "type", "veth"])):
         command.succeeds(["ip", "link", "delete", veth])
-    if Path(f"/sys/class/net/{BRIDGE}").exists():
+    if command.succeeds(["ip", "link", "show", "dev", BRIDGE]):
         command.run(["ip", "link", "delete", BRIDGE])
     for family, table in (("ip", NFT_TABLE), *KUBE_PROXY_TABLES):
         command.succeeds(["nft", "delete", "table", family, table])
@@ -97,7 +97,7 @@ def forwarding_is_dropped() -> bool:
     """Tell whether another program (Docker does) drops forwarded packets by default."""
     try:
         chain = command.run(["nft", "list", "chain", "ip", "filter", "FORWARD"])
-    except command.WorkFailedError:
+    except WorkFailedError:
         return False
     return "policy drop" in chain
 
@@ -109,7 +109,7 @@ def _iptables_rules() -> list[list[str]]:
 
 def _set_sysctls(record: Path) -> None:
     before = {}
-    for name, value in SYSCTLS.items():
+    for name in SYSCTLS:
         path = Path("/proc/sys", name)
         if path.exists():
             before[name] = path.read_text().strip()

@@ -32,6 +32,8 @@ def down(layout: Layout, *, purge: bool = False) -> None:
 
 def remove(layout: Layout) -> str:
     """End processes, then take away network, mounts and files; return what was found."""
+    if layout.local.exists():
+        layout.stopping.touch()
     order = [BUILDER, *reversed(components.NAMES)]
     stopped: list[str] = []
     for name in order:

@@ -1,0 +1,164 @@
+"""Airflow's own example DAGs: same final states as the LocalExecutor, one pod per launch.
+
+The LocalExecutor runs them in a second release of the same chart, in a namespace of its own. What
+pods there were comes from a watch recorded during the run, not from the executor's word.
+"""
+
+import os
+import secrets
+import subprocess
+import time
+
+import pytest
+import yaml
+from dag_runs import run_all
+from pod_recorder import recording
+
+from tradewind_tools import airflow_api, images, kubectl, paths
+from tradewind_tools.target import resolve
+
+DAGS = [
+    "example_bash_operator",
+    "example_custom_weight",
+    "example_display_name",
+    "example_dynamic_task_mapping",
+    "example_dynamic_task_mapping_with_no_taskflow_operators",
+    "example_failed_dag",
+    "example_nested_branch_dag",
+    "example_sensor_decorator",
+    "example_setup_teardown",
+    "example_setup_teardown_taskflow",
+    "example_short_circuit_decorator",
+    "example_short_circuit_operator",
+    "example_simplest_dag",
+    "example_skip_dag",
+    "example_task_group",
+    "example_task_group_decorator",
+    "example_task_group_mapping",
+    "example_task_mapping_second_order",
+    "example_time_delta_sensor_async",
+    "example_trigger_target_dag",
+    "example_weekday_branch_operator",
+    "example_xcom",
+    "example_xcom_args",
+    "example_xcom_args_with_operators",
+    "latest_only",
+    "latest_only_with_trigger",
+    "tutorial",
+    "tutorial_taskflow_api",
+]
+"""Branching, mapping, XCom, TaskFlow, task groups, trigger rules, setup and teardown, a sensor, a
+deferrable operator, a failing DAG. Left out: what chooses at random or needs a service."""
+
+DEFERRED = ("example_time_delta_sensor_async", "wait")
+"""Runs in one pod until it defers, and in another after its trigger has fired."""
+
+NEVER_STARTED = {"skipped", "upstream_failed", "removed"}
+GONE_WITHIN_S = 60
+
+
+@pytest.fixture(scope="module")
+def reference(target, tmp_path_factory):
+    """Yield (client, namespace) of a second release that runs tasks with the LocalExecutor."""
+    namespace = f"reference-{secrets.token_hex(3)}"
+    values = tmp_path_factory.mktemp("reference") / "values.yaml"
+    changed = {
+        "executor": {"class": "LocalExecutor"},
+        "apiServer": {"service": {"type": "ClusterIP", "nodePort": None}},
+    }
+    values.write_text(yaml.safe_dump(changed))
+    try:
+        _helm(target, "install", "tradewind", str(paths.CHECKOUT / "chart"), "--create-namespace",
+              "-f", str(paths.CHECKOUT / "environments/dev/values.yaml"),
+              "-f", str(images.values_file(_named_target())), "-f", str(values),
+              "--wait", "--timeout", "8m", "-n", namespace)  # fmt: skip
+        with airflow_api.connect(target, namespace=namespace) as airflow:
+            yield airflow
+    finally:
+        kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+
+
+def _named_target():
+    """Return the target whose images `./task up` pushed last."""
+    environment = {key: os.environ[key] for key in ("CLUSTER",) if key in os.environ}
+    if environment.get("CLUSTER") == "current":
+        environment |= {key: os.environ[key] for key in ("KUBECONFIG", "CONTEXT", "REGISTRY")}
+    return resolve(environment)
+
+
+def _helm(target, *arguments):
+    command = [os.environ["HELM"], *arguments, *target.helm_arguments]
+    done = subprocess.run(
+        command, env=os.environ | target.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def ours(target, airflow):
+    """Return (runs, recorder) of all DAGs on the release under test."""
+    with recording(target, airflow_api.NAMESPACE) as recorder:
+        runs = run_all(airflow, DAGS)
+        run_ids = {run_id for run_id, _ in runs.values()}
+        deadline = time.monotonic() + GONE_WITHIN_S
+        while recorder.left(run_ids) and time.monotonic() < deadline:
+            time.sleep(0.5)
+    return runs, recorder
+
+
+@pytest.fixture(scope="module")
+def expected(reference):
+    return run_all(reference, DAGS)
+
+
+def states(runs):
+    return {
+        (dag_id, item["task_id"], item["map_index"]): item["state"]
+        for dag_id, (_, instances) in runs.items()
+        for item in instances
+    }
+
+
+@pytest.mark.timeout(1800)
+def test_final_states_equal_those_of_the_local_executor(ours, expected):
+    runs, _ = ours
+    assert states(runs) == states(expected)
+
+
+@pytest.mark.timeout(1800)
+def test_every_launch_had_exactly_one_pod(ours):
+    runs, recorder = ours
+    launches = recorder.by_launch({run_id for run_id, _ in runs.values()})
+    assert launches
+    doubled = {launch: len(pods) for launch, pods in launches.items() if len(pods) != 1}
+    assert doubled == {}
+
+
+@pytest.mark.timeout(1800)
+def test_every_task_instance_ran_in_a_pod_of_its_own(ours):
+    runs, recorder = ours
+    pods = recorder.by_task({run_id for run_id, _ in runs.values()})
+    wrong = {}
+    for dag_id, (run_id, instances) in runs.items():
+        for item in instances:
+            key = (dag_id, run_id, item["task_id"], item["map_index"])
+            wanted = _pods_wanted(dag_id, item)
+            if len(pods.get(key, [])) != wanted:
+                wrong[key] = (len(pods.get(key, [])), wanted, item["state"])
+    assert wrong == {}
+
+
+def _pods_wanted(dag_id, item):
+    if (dag_id, item["task_id"]) == DEFERRED:
+        return 2
+    # The scheduler itself ends operators without work and tasks whose upstream decided for them.
+    never_launched = not item["hostname"]
+    if never_launched:
+        assert item["operator"] == "EmptyOperator" or item["state"] in NEVER_STARTED, item
+    return 0 if never_launched else item["try_number"]
+
+
+@pytest.mark.timeout(1800)
+def test_no_pod_is_left(ours):
+    runs, recorder = ours
+    assert recorder.left({run_id for run_id, _ in runs.values()}) == []
