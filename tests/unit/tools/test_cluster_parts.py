@@ -122,6 +122,15 @@ def test_only_veths_of_our_bridge_are_ours():
     assert network.veths_of(links) == ["veth1"]
 
 
+def test_only_notes_about_our_pods_are_removed(tmp_path):
+    ours = ("tradewind-a1-eth0", "cni-loopback-a1-lo")
+    others = ("cni-loopback-b2-lo", "flannel-b2-eth0")
+    for name in (*ours, *others):
+        (tmp_path / name).touch()
+    network.remove_results(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+
+
 def test_an_interface_in_our_networks_is_named():
     with pytest.raises(ToolError, match=r"interface cni0 has 10.244.3.1/24.*overlaps"):
         network.check_free("4: cni0    inet 10.244.3.1/24 brd 10.244.3.255 scope global cni0\n")

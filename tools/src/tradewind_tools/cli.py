@@ -191,6 +191,7 @@ def _target() -> target.Target:
 
 def _replace(command: list[str], variables: dict[str, Any]) -> None:
     """Become another program, so that its exit code and signals are ours."""
+    command = command[1:] if command[:1] == ["--"] else command
     if not command:
         raise ToolError("no command given: name one after the variables")
     replace: Callable[..., Any] = os.execvpe

@@ -25,6 +25,7 @@ table ip {NFT_TABLE} {{
   }}
 }}
 """
+CNI_RESULTS = Path("/var/lib/cni/results")
 KUBE_PROXY_TABLES = (("ip", "kube-proxy"), ("ip6", "kube-proxy"))
 SYSCTLS = {
     "net/ipv4/ip_forward": "1",
@@ -60,12 +61,22 @@ def remove(*, record: Path) -> None:
     if forwarding_is_dropped():
         for rule in _iptables_rules():
             command.succeeds(["iptables", "-D", *rule])
-    for cached in Path("/var/lib/cni/results").glob(f"{NFT_TABLE}-*"):
-        cached.unlink(missing_ok=True)
+    remove_results(CNI_RESULTS)
     if record.exists():
         for name, value in json.loads(record.read_text()).items():
             Path("/proc/sys", name).write_text(value)
         record.unlink()
+
+
+def remove_results(folder: Path) -> None:
+    """Remove what the network plug-ins noted about our pods, and about nobody else's.
+
+    The note about a pod's loopback has no network's name, but the same container id as ours.
+    """
+    for ours in folder.glob("tradewind-*-eth0"):
+        container = ours.name.removeprefix("tradewind-").removesuffix("-eth0")
+        (folder / f"cni-loopback-{container}-lo").unlink(missing_ok=True)
+        ours.unlink(missing_ok=True)
 
 
 def check_free(addresses: str) -> None:
