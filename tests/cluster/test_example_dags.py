@@ -4,18 +4,14 @@ The LocalExecutor runs them in a second release of the same chart, in a namespac
 pods there were comes from a watch recorded during the run, not from the executor's word.
 """
 
-import os
-import secrets
-import subprocess
 import time
 
 import pytest
-import yaml
 from dag_runs import run_all
 from pod_recorder import recording
+from second_release import installed
 
-from tradewind_tools import airflow_api, images, kubectl, paths
-from tradewind_tools.target import resolve
+from tradewind_tools import airflow_api
 
 DAGS = [
     "example_bash_operator",
@@ -58,43 +54,6 @@ GONE_WITHIN_S = 60
 
 
 @pytest.fixture(scope="module")
-def reference(target, tmp_path_factory):
-    """Yield (client, namespace) of a second release that runs tasks with the LocalExecutor."""
-    namespace = f"reference-{secrets.token_hex(3)}"
-    values = tmp_path_factory.mktemp("reference") / "values.yaml"
-    changed = {
-        "executor": {"class": "LocalExecutor"},
-        "apiServer": {"service": {"type": "ClusterIP", "nodePort": None}},
-    }
-    values.write_text(yaml.safe_dump(changed))
-    try:
-        _helm(target, "install", "tradewind", str(paths.CHECKOUT / "chart"), "--create-namespace",
-              "-f", str(paths.CHECKOUT / "environments/dev/values.yaml"),
-              "-f", str(images.values_file(_named_target())), "-f", str(values),
-              "--wait", "--timeout", "8m", "-n", namespace)  # fmt: skip
-        with airflow_api.connect(target, namespace=namespace) as airflow:
-            yield airflow
-    finally:
-        kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
-
-
-def _named_target():
-    """Return the target whose images `./task up` pushed last."""
-    environment = {key: os.environ[key] for key in ("CLUSTER",) if key in os.environ}
-    if environment.get("CLUSTER") == "current":
-        environment |= {key: os.environ[key] for key in ("KUBECONFIG", "CONTEXT", "REGISTRY")}
-    return resolve(environment)
-
-
-def _helm(target, *arguments):
-    command = [os.environ["HELM"], *arguments, *target.helm_arguments]
-    done = subprocess.run(
-        command, env=os.environ | target.environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture(scope="module")
 def ours(target, airflow):
     """Return (runs, recorder) of all DAGs on the release under test."""
     with recording(target, airflow_api.NAMESPACE) as recorder:
@@ -107,8 +66,10 @@ def ours(target, airflow):
 
 
 @pytest.fixture(scope="module")
-def expected(reference):
-    return run_all(reference, DAGS)
+def expected(target, ours):  # noqa: ARG001 - an order, not a value
+    """Return the same runs with the LocalExecutor; after ours, so that neither slows the other."""
+    with installed(target, executor="LocalExecutor") as reference:
+        return run_all(reference, DAGS)
 
 
 def states(runs):

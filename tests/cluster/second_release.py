@@ -1,0 +1,53 @@
+"""A second release of the chart beside the one under test, in a namespace of its own."""
+
+import os
+import secrets
+import subprocess
+import tempfile
+from contextlib import contextmanager
+
+import yaml
+
+from tradewind_tools import airflow_api, images, kubectl, paths
+from tradewind_tools.target import resolve
+
+DEV_VALUES = paths.CHECKOUT / "environments" / "dev" / "values.yaml"
+NO_NODE_PORT = {"service": {"type": "ClusterIP", "nodePort": None}}
+
+
+@contextmanager
+def installed(target, *, executor):
+    """Install the chart with another executor; yield a client of its API, and remove it."""
+    namespace = f"reference-{secrets.token_hex(3)}"
+    values = {"executor": {"class": executor}, "apiServer": NO_NODE_PORT}
+    try:
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            yaml.safe_dump(values, file)
+            file.flush()
+            _install(target, namespace, [DEV_VALUES, images.values_file(_named()), file.name])
+        with airflow_api.connect(target, namespace=namespace) as airflow:
+            yield airflow
+    finally:
+        kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+
+
+def _install(target, namespace, values):
+    files = [argument for file in values for argument in ("--values", str(file))]
+    chart = str(paths.CHECKOUT / "chart")
+    command = [os.environ["HELM"], "install", airflow_api.RELEASE, chart, *files]
+    command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "8m"]
+    done = subprocess.run(
+        [*command, *target.helm_arguments],
+        env=os.environ | target.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def _named():
+    """Return the target whose images `./task up` pushed last."""
+    if os.environ.get("CLUSTER") == "current":
+        return resolve(os.environ)
+    return resolve({})
