@@ -103,3 +103,17 @@ def test_a_context_called_local_does_not_share_the_local_clusters_folder(tmp_pat
     file.write_text(yaml.safe_dump({"contexts": [{"name": "local"}]}))
     found = target.resolve(named(file, CONTEXT="local", REGISTRY="r"))
     assert found.folder != target.resolve({}).folder
+
+
+def test_a_local_cluster_that_does_not_run_is_said_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRADEWIND_STATE", str(tmp_path))
+    with pytest.raises(ToolError, match=r"does not run: start everything with \./task up"):
+        target.require_running(target.resolve({}))
+
+
+def test_somebody_elses_local_cluster_needs_sudo(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRADEWIND_STATE", str(tmp_path))
+    (tmp_path / "kubeconfig").touch()
+    monkeypatch.setattr(target.os, "access", lambda *_: False)
+    with pytest.raises(ToolError, match="belongs to root: use sudo"):
+        target.require_running(target.resolve({}))

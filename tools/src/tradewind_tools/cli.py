@@ -155,7 +155,7 @@ def release_status() -> None:
 @click.argument("words", nargs=-1, required=True, metavar="COMPONENT | DAG RUN TASK")
 def release_logs(words: tuple[str, ...]) -> None:
     """Show logs of a component, or of a task through Airflow's API."""
-    release.logs(_target(), list(words))
+    release.logs(_running(), list(words))
 
 
 @main.group("dags")
@@ -171,7 +171,7 @@ def dags_group() -> None:
 def dags_run(dag_id: str, *, conf: str, as_json: bool, timeout_s: float) -> None:
     """Trigger a DAG, wait, show where each task ran; exit code 1 when it failed."""
     options = runs.Options(conf=runs.parse_conf(conf), timeout_s=timeout_s)
-    sys.exit(runs.command(_target(), dag_id=dag_id, options=options, as_json=as_json))
+    sys.exit(runs.command(_running(), dag_id=dag_id, options=options, as_json=as_json))
 
 
 @main.command("tiers")
@@ -187,6 +187,12 @@ def _layout() -> Layout:
 
 def _target() -> target.Target:
     return target.resolve(os.environ)
+
+
+def _running() -> target.Target:
+    chosen = _target()
+    target.require_running(chosen)
+    return chosen
 
 
 def _replace(command: list[str], variables: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ PIPED_WIDTH = 180
 """Columns of tables where no terminal sets a width: names of pods must stay whole for grep."""
 
 out = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, highlight=False)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PIPED_WIDTH)
 
 REPEAT_INTERVAL_S = 30.0
 """Without a terminal, say at most this often what a step does."""

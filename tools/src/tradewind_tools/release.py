@@ -19,7 +19,7 @@ from tradewind_tools import console, images, kubectl, locks, paths, programs, ru
 from tradewind_tools.airflow_api import API_SERVICE, NAMESPACE, RELEASE, connect, credentials
 from tradewind_tools.cluster.layout import NODE_ADDRESS
 from tradewind_tools.errors import ToolError, WorkFailedError
-from tradewind_tools.target import Target
+from tradewind_tools.target import Target, require_running
 
 CHART = paths.CHECKOUT / "chart"
 VALUES = paths.CHECKOUT / "environments" / "dev" / "values.yaml"
@@ -87,6 +87,7 @@ def show_status(target: Target) -> int:
     if target.is_local and not target.kubeconfigs[0].exists():
         console.out.print("the local cluster does not run: start everything with ./task up")
         return 1
+    require_running(target)
     history = _history(target)
     if not history:
         console.out.print(f"no release in namespace {NAMESPACE!r}: install one with ./task up")

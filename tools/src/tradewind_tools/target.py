@@ -142,3 +142,14 @@ def contexts(files: list[Path]) -> list[str]:
         found = entries if isinstance(entries, list) else []
         names += [entry["name"] for entry in found if isinstance(entry, dict) and "name" in entry]
     return list(dict.fromkeys(names))
+
+
+def require_running(target: Target) -> None:
+    """Raise ToolError at once when the local cluster is not there, or not ours to use."""
+    if not target.is_local:
+        return
+    (kubeconfig,) = target.kubeconfigs
+    if not kubeconfig.exists():
+        raise ToolError("the local cluster does not run: start everything with ./task up")
+    if not os.access(kubeconfig, os.R_OK):
+        raise ToolError(f"{kubeconfig} belongs to root: use sudo, or name a cluster: {EXAMPLE}")
