@@ -19,7 +19,12 @@ NO_NODE_PORT = {"service": {"type": "ClusterIP", "nodePort": None}}
 def installed(target, *, executor):
     """Install the chart with another executor; yield a client of its API, and remove it."""
     namespace = f"reference-{secrets.token_hex(3)}"
-    values = {"executor": {"class": executor}, "apiServer": NO_NODE_PORT}
+    values = {
+        "executor": {"class": executor},
+        "apiServer": NO_NODE_PORT,
+        # LocalExecutor tasks share the scheduler's pod: more at once starve the API server.
+        "airflow": {"config": {"core": {"parallelism": 4}}},
+    }
     try:
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             yaml.safe_dump(values, file)

@@ -22,7 +22,8 @@ NAMESPACE = "tradewind"
 RELEASE = "tradewind"
 API_SERVICE = f"{RELEASE}-api-server"
 ADMIN_SECRET = f"{RELEASE}-admin"
-TIMEOUT_S = 30.0
+TIMEOUT_S = 120.0
+"""Generous: on two busy cores an answer may take half a minute."""
 PAGE = 100
 FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 
