@@ -7,19 +7,17 @@ the worker's first call reached Airflow (`start_date`): imports are done, user c
 
 import argparse
 import json
-import os
 import statistics
 from datetime import datetime
-from pathlib import Path
 
-from dag_runs import await_dags, run_all
+from dag_runs import run_all
+from release_under_test import under_test
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from second_release import installed
 
 from tradewind_tools import airflow_api
-from tradewind_tools.target import Target
 
 DAG = "example_display_name"
 UPSTREAM = "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor"
@@ -39,20 +37,12 @@ def main():
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    target = Target(
-        name="bench",
-        kubeconfigs=tuple(map(Path, os.environ["KUBECONFIG"].split(os.pathsep))),
-        context=os.environ["CONTEXT"],
-        registry=os.environ["REGISTRY"],
-        is_local=False,
-    )
+    target = under_test()
     samples = {"tradewind": [], "upstream": []}
     with (
         airflow_api.connect(target) as ours,
         installed(target, executor=UPSTREAM) as theirs,
     ):
-        for airflow in (ours, theirs):
-            await_dags(airflow, [DAG])
         steps = track(range(options.runs + WARM_UP), console=Console(stderr=True))
         for number in steps:
             for name, airflow in (("tradewind", ours), ("upstream", theirs)):

@@ -4,12 +4,11 @@
 """
 
 import os
-from pathlib import Path
 
 import pytest
+from release_under_test import under_test
 
 from tradewind_tools import airflow_api
-from tradewind_tools.target import Target
 
 
 @pytest.fixture(scope="session")
@@ -17,13 +16,7 @@ def target():
     missing = [name for name in ("KUBECONFIG", "CONTEXT", "REGISTRY") if not os.environ.get(name)]
     if missing:
         pytest.fail(f"{', '.join(missing)} not set: run `./task test:cluster`")
-    return Target(
-        name="tests",
-        kubeconfigs=tuple(map(Path, os.environ["KUBECONFIG"].split(os.pathsep))),
-        context=os.environ["CONTEXT"],
-        registry=os.environ["REGISTRY"],
-        is_local=False,
-    )
+    return under_test()
 
 
 @pytest.fixture(scope="session")

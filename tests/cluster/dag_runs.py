@@ -2,6 +2,8 @@
 
 import time
 
+from tradewind_tools.runs import FINAL_STATES
+
 RUN_TIMEOUT_S = 900
 PARSE_TIMEOUT_S = 180
 
@@ -21,7 +23,7 @@ def run_all(airflow, dag_ids):
     waiting = dict(runs)
     while waiting:
         for dag_id, run_id in list(waiting.items()):
-            if airflow.run_state(dag_id, run_id) in {"success", "failed"}:
+            if airflow.run_state(dag_id, run_id) in FINAL_STATES:
                 del waiting[dag_id]
         assert time.monotonic() < deadline, f"unfinished: {sorted(waiting)}"
         time.sleep(1)

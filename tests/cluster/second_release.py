@@ -8,10 +8,8 @@ from contextlib import contextmanager
 
 import yaml
 
-from tradewind_tools import airflow_api, images, kubectl, paths
-from tradewind_tools.target import resolve
+from tradewind_tools import airflow_api, images, kubectl, release
 
-DEV_VALUES = paths.CHECKOUT / "environments" / "dev" / "values.yaml"
 NO_NODE_PORT = {"service": {"type": "ClusterIP", "nodePort": None}}
 
 
@@ -29,7 +27,7 @@ def installed(target, *, executor):
         with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
             yaml.safe_dump(values, file)
             file.flush()
-            _install(target, namespace, [DEV_VALUES, images.values_file(_named()), file.name])
+            _install(target, namespace, [release.VALUES, images.values_file(target), file.name])
         with airflow_api.connect(target, namespace=namespace) as airflow:
             yield airflow
     finally:
@@ -38,8 +36,7 @@ def installed(target, *, executor):
 
 def _install(target, namespace, values):
     files = [argument for file in values for argument in ("--values", str(file))]
-    chart = str(paths.CHECKOUT / "chart")
-    command = [os.environ["HELM"], "install", airflow_api.RELEASE, chart, *files]
+    command = [os.environ["HELM"], "install", airflow_api.RELEASE, str(release.CHART), *files]
     command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "8m"]
     done = subprocess.run(
         [*command, *target.helm_arguments],
@@ -49,10 +46,3 @@ def _install(target, namespace, values):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-
-
-def _named():
-    """Return the target whose images `./task up` pushed last."""
-    if os.environ.get("CLUSTER") == "current":
-        return resolve(os.environ)
-    return resolve({})

@@ -6,7 +6,6 @@ It gets a name of our own: the user's `debian` images stay what they are.
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
@@ -19,6 +18,8 @@ OWN = "tradewind.local/debian:trixie"
 SUITE = "trixie"
 INCLUDE = "ca-certificates"
 PULL_TIMEOUT_S = 120.0
+TAIL_LINES = 11
+"""Lines of a failed debootstrap's output that are shown."""
 
 
 def ensure(builder: Builder) -> str:
@@ -66,16 +67,8 @@ def _bootstrap(archive: Path) -> None:
 
 def _debootstrap(root: Path, step: console.Step) -> None:
     arguments = ["--variant=minbase", f"--include={INCLUDE}", SUITE, str(root)]
-    last: list[str] = []
-    with subprocess.Popen(
-        ["debootstrap", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        for line in process.stdout or ():
-            last = [*last[-10:], line.rstrip()]
-            step.note(line.strip())
-    if process.returncode:
-        raise WorkFailedError("debootstrap failed:\n" + "\n".join(last))
+    exit_code, tail = command.follow(
+        ["debootstrap", *arguments], on_line=step.note, tail_lines=TAIL_LINES
+    )
+    if exit_code:
+        raise WorkFailedError(f"debootstrap failed:\n{tail}")

@@ -85,7 +85,8 @@ def programs_build(names: tuple[str, ...]) -> None:
 @click.argument("words", nargs=-1, required=True)
 def programs_run(words: tuple[str, ...]) -> None:
     """Run VAR=PROGRAM/BINARY… COMMAND… with the paths of built binaries in variables."""
-    _replace(list(words[len(programs.assignments(words)) :]), programs.assignments(words))
+    variables = programs.assignments(words)
+    _replace(list(words[len(variables) :]), variables)
 
 
 @main.group("target")

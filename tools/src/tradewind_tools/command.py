@@ -1,7 +1,9 @@
 """Run a short program and turn its failure into a sentence."""
 
 import subprocess
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from tradewind_tools.errors import WorkFailedError
 
@@ -37,3 +39,28 @@ def succeeds(command: Sequence[str], *, timeout_s: float = 60) -> bool:
     except WorkFailedError:
         return False
     return True
+
+
+def follow(
+    command: Sequence[str],
+    *,
+    on_line: Callable[[str], None],
+    tail_lines: int,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[int, str]:
+    """Run a long program, hand over its output as it comes; return exit code and last lines."""
+    tail: deque[str] = deque(maxlen=tail_lines)
+    with subprocess.Popen(
+        list(command),
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            tail.append(line.rstrip())
+            on_line(line.strip())
+    return process.returncode, "\n".join(tail)

@@ -11,15 +11,13 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tradewind_tools import console, locks, paths
+from tradewind_tools import command, console, locks, paths
 from tradewind_tools.errors import ToolError, WorkFailedError
 
 MODULES = paths.CHECKOUT / "tools" / "programs"
@@ -212,23 +210,21 @@ def _build(module: Module, binaries: Sequence[str]) -> None:
 
 
 def _compile(module: Module, binary: str, output: Path, step: console.Step) -> None:
-    command = [go_binary(), "build", "-v", "-trimpath", "-ldflags", module.ldflags]
-    command += ["-o", str(output), module.packages[binary]]
-    tail: deque[str] = deque(maxlen=TAIL_LINES)
+    build = [go_binary(), "build", "-v", "-trimpath", "-ldflags", module.ldflags]
+    build += ["-o", str(output), module.packages[binary]]
     compiled = 0
-    with subprocess.Popen(
-        command,
+
+    def on_line(line: str) -> None:
+        nonlocal compiled
+        compiled += not line.startswith("go: ")
+        step.note(f"{binary}, {compiled} packages compiled, {line}")
+
+    exit_code, tail = command.follow(
+        build,
+        on_line=on_line,
+        tail_lines=TAIL_LINES,
         cwd=module.folder,
-        env=_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        for line in process.stdout or ():
-            tail.append(line.rstrip())
-            compiled += not line.startswith("go: ")
-            step.note(f"{binary}, {compiled} packages compiled, {line.strip()}")
-    if process.returncode:
-        shown = "\n".join(tail)
-        raise WorkFailedError(f"building {binary} of {module.name} failed:\n{shown}")
+        environment=_environment(),
+    )
+    if exit_code:
+        raise WorkFailedError(f"building {binary} of {module.name} failed:\n{tail}")

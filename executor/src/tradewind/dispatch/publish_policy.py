@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
+from tradewind.client.errors import ApiError, ClusterError
 
 FIRST_BACKOFF_S = 0.5
 MOST_BACKOFF_S = 30.0
@@ -90,7 +90,7 @@ def _is_signed_out(error: ClusterError, attempt: int) -> bool:
 
 
 def _sentence(error: ClusterError) -> str:
-    if isinstance(error, ConnectionLostError) or not isinstance(error, ApiError):
+    if not isinstance(error, ApiError):
         return str(error)
     remedy = _REMEDY_BY_STATUS.get(error.status, "see the API server's answer")
     return f"pod was refused ({error}): {remedy}"
