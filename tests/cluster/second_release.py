@@ -3,6 +3,7 @@
 import secrets
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import yaml
 
@@ -14,10 +15,11 @@ DAGS_MOUNT = {"name": "more-dags", "mountPath": "/opt/dags/more", "readOnly": Tr
 
 
 @contextmanager
-def installed(target, *, helm, executor, dags=()):
+def installed(target, *, helm, executor, dags=(), more=None):
     """Install the chart with another executor; yield a client of its API, and remove it.
 
-    `dags` are files that its components and tasks see beside the examples.
+    `dags` are files that its components and tasks see beside the examples, `more` are values over
+    all others. The client knows its `namespace`.
     """
     namespace = f"reference-{secrets.token_hex(3)}"
     try:
@@ -25,11 +27,13 @@ def installed(target, *, helm, executor, dags=()):
         if dags:
             files = [f"--from-file={file}" for file in dags]
             kubectl.run(target, "-n", namespace, "create", "configmap", "more-dags", *files)
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            yaml.safe_dump(values(executor, with_dags=bool(dags)), file)
-            file.flush()
-            _install(target, helm, namespace, [file.name])
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder, "values.yaml"), Path(folder, "more.yaml")]
+            files[0].write_text(yaml.safe_dump(values(executor, with_dags=bool(dags))))
+            files[1].write_text(yaml.safe_dump(more or {}))
+            _install(target, helm, namespace, files)
         with airflow_api.connect(target, namespace=namespace) as airflow:
+            airflow.namespace = namespace
             yield airflow
     finally:
         kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")

@@ -45,6 +45,8 @@ def ensure() -> Builder:
     docker = [DEBIAN_DOCKER, "--host", f"unix://{layout.local / 'docker.sock'}"]
     with locks.exclusive(layout.state / "builder.lock", waiting_for="the build daemon"):
         program = _daemon(layout)
+        if processes.alive(program) and command.succeeds([*docker, "version"]):
+            return Builder(docker)
         with console.step("starting the build daemon"):
             # One that an interrupted call began is waited for too.
             processes.start(program)
