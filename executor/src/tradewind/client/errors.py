@@ -22,6 +22,15 @@ class ConnectionLostError(ClusterError):
     retryable = True
 
 
+class CredentialError(ClusterError):
+    """We have nothing to sign in with right now, so that the call was not even tried.
+
+    Repeating can help: a token service recovers, a rotated file arrives.
+    """
+
+    retryable = True
+
+
 class ApiError(ClusterError):
     """The server answered with an error status."""
 
