@@ -72,7 +72,8 @@ def authority():
 
 
 def _answer(status, body=b"", *, length=None, **headers):
-    head = [f"HTTP/1.1 {status} Said", f"Content-Length: {len(body) if length is None else length}"]
+    head = [f"HTTP/1.1 {status} Said", "Connection: close"]
+    head.append(f"Content-Length: {len(body) if length is None else length}")
     head += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     return "\r\n".join(head).encode() + b"\r\n\r\n" + body
 
