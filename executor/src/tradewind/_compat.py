@@ -14,15 +14,24 @@ from uuid import UUID
 
 from airflow import __version__ as airflow_version
 from airflow import settings
+from airflow.configuration import conf
 from airflow.models.taskinstance import TaskInstance
 from airflow.observability import stats
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from tradewind.dispatch.settle import TaskFacts
+from tradewind.doctor.checks import AirflowFacts
 from tradewind.metrics import Counter, Gauge, Timer
 
-__all__ = ["AIRFLOW_VERSION", "AirflowMetrics", "launch_id_of", "mutation_hook", "read_facts"]
+__all__ = [
+    "AIRFLOW_VERSION",
+    "AirflowMetrics",
+    "airflow_facts",
+    "launch_id_of",
+    "mutation_hook",
+    "read_facts",
+]
 
 AIRFLOW_VERSION: str = airflow_version
 
@@ -57,6 +66,15 @@ def mutation_hook() -> Callable[[Any], None] | None:
     """Return the user's `pod_mutation_hook`, or None when there is only Airflow's empty one."""
     hook = settings.pod_mutation_hook
     return None if hook.__module__ == settings.__name__ else hook
+
+
+def airflow_facts() -> AirflowFacts:
+    """Return what `airflow tradewind doctor` judges of this Airflow."""
+    return AirflowFacts(
+        version=airflow_version,
+        executor=conf.get("core", "executor"),
+        task_queued_timeout_s=conf.getfloat("scheduler", "task_queued_timeout"),
+    )
 
 
 class AirflowMetrics:

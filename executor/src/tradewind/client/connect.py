@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tradewind.client import auth
 from tradewind.client.http import HttpCluster
+from tradewind.client.inspection import HttpInspection, Inspection
 from tradewind.client.protocol import Cluster
+from tradewind.client.transport import Transport
 from tradewind.config import Settings
 from tradewind.metrics import UNMEASURED, Metrics
 
@@ -22,6 +24,17 @@ def connect(settings: Settings, *, measured: Metrics = UNMEASURED) -> Cluster:
         silence_s=settings.watch_silence_s,
         measured=measured,
     )
+
+
+def inspect(settings: Settings) -> Inspection:
+    """Return what asks the cluster of the settings for its limits.
+
+    Raises:
+        ConfigError: the credentials are missing or unusable.
+
+    """
+    timeout_s = settings.request_timeout_s
+    return HttpInspection(Transport(credentials(settings), request_timeout_s=timeout_s))
 
 
 def credentials(settings: Settings) -> auth.Credentials:
