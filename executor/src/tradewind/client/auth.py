@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from tradewind.client import exec_plugin, kubeconfig, proxy
 from tradewind.client.errors import CredentialError
@@ -24,6 +25,7 @@ from tradewind.client.tls import KeyPair, Material, TlsContexts, Trust
 from tradewind.errors import ConfigError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_OF_PLUGIN = "what the exec plugin gave"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +103,16 @@ class FollowedProof:
             CredentialError: a file or the plugin gives none.
 
         """
-        authorization, pair, origin = "", None, self._pair_origin
+        token, pair, origin = "", None, self._pair_origin
         if self._plugin is not None:
             credential = await self._plugin.current()
-            authorization = _bearer(credential.token) if credential.token else ""
-            pair, origin = credential.pair, "the exec plugin's client certificate"
+            token, pair, origin = credential.token, credential.pair, _OF_PLUGIN
         try:
             context = None
             if self._tls is not None:
                 context = self._tls.current(pair or self._pair(), origin=origin)
-            return Proof(authorization or self._authorization(), context)
+            authorization = _bearer(token, _OF_PLUGIN) if token else self._authorization()
+            return Proof(authorization, context)
         except ConfigError as error:
             raise CredentialError(str(error)) from error
 
@@ -154,7 +156,7 @@ def in_cluster(*, verify_ssl: bool = True, ca_file: str = "") -> Credentials:
     authority = FollowedFile(Path(ca_file or SERVICE_ACCOUNT / "ca.crt"), what="the CA bundle")
     prover = FollowedProof(
         tls=TlsContexts(Trust(authority=authority.read, verify=verify_ssl)),
-        authorization=lambda: _bearer(_text(token)),
+        authorization=lambda: _bearer(_text(token), token.what),
         files=(token, authority),
     )
     prover.check()
@@ -197,7 +199,12 @@ def from_kubeconfig(
 
 def _server(cluster: Entry) -> str:
     server = cluster.text("server").rstrip("/")
-    if not server.startswith(("https://", "http://")):
+    try:
+        parts = urlsplit(server)
+        usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ConfigError(f"{cluster.field('server')} is {server!r}: write https://HOST:PORT")
     return server
 
@@ -214,15 +221,20 @@ def _trust(cluster: Entry, *, verify_ssl: bool, ca_file: str) -> Trust:
 def _prover(context: kubeconfig.Context, trust: Trust | None) -> FollowedProof:
     """Choose among the user's credentials in kubectl's order: token, plugin, password."""
     user = context.user
+    for key in ("as", "as-groups", "as-uid", "as-user-extra"):
+        if user.values.get(key):
+            # Left out silently, calls would be made with more rights than the file says.
+            raise ConfigError(f"{user.field(key)} is not supported: name a user of its own")
     tls = None if trust is None else TlsContexts(trust)
     pair, pair_origin = _key_pair(user)
     token_file, token = user.path("tokenFile"), user.text("token")
     authorization, files, plugin = _password(user), [], None
     if token_file is not None:
         file = FollowedFile(token_file, what=user.field("tokenFile"))
-        authorization, files = lambda: _bearer(_text(file)), [file]
+        authorization, files = lambda: _bearer(_text(file), file.what), [file]
     elif token:
-        authorization = lambda: _bearer(token)  # noqa: E731 - one of three sources of one value
+        bearer = _bearer(token, user.field("token"))
+        authorization = lambda: bearer  # noqa: E731 - one of three sources of one value
     elif "exec" in user.values:
         plugin = _plugin(context, trust)
     elif "auth-provider" in user.values:
@@ -278,12 +290,11 @@ def _password(user: Entry) -> Callable[[], str]:
     return lambda: f"Basic {pair}"
 
 
-def _bearer(token: str) -> str:
+def _bearer(token: str, origin: str) -> str:
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError(f"{origin} is no token: one line of ASCII without spaces is expected")
     return f"Bearer {token}"
 
 
 def _text(file: FollowedFile) -> str:
-    try:
-        return file.read().decode("ascii").strip()
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file.what} holds no token: its bytes are no ASCII text") from error
+    return file.read().decode(errors="replace").strip()

@@ -139,28 +139,27 @@ def _decode(decoder: msgspec.json.Decoder[_Decoded], payload: bytes) -> _Decoded
         return decoder.decode(payload)
     except msgspec.DecodeError as error:
         raise ConnectionLostError(
-            f"the answer is no pod ({error}): {payload[:256]!r}; is a proxy in between?"
+            f"the answer cannot be read ({error}): {refusals.excerpt(payload)}"
         ) from error
 
 
 def _decode_event(line: bytes) -> WatchEvent | None:
-    """Return the event, or None for a pod we cannot read.
+    """Return the event, or None for one we cannot read.
 
     One odd pod must not end the watch: reopened from the same version, it would meet that pod
     again, and every other pod's news would wait behind it forever.
     """
     event: _Line = _decode(_line, line)
     if event.type == "ERROR":
-        raise refusals.from_status_object(event.object)
-    if event.type == "BOOKMARK":
-        version = msgspec.json.decode(event.object, type=_BookmarkObject).metadata.resource_version
-        return WatchEvent(
-            type="BOOKMARK", pod=Pod(metadata=Metadata(name="", resource_version=version))
-        )
+        raise refusals.from_status_object(bytes(event.object))
     try:
+        if event.type == "BOOKMARK":
+            mark = msgspec.json.decode(event.object, type=_BookmarkObject).metadata
+            pod = Pod(metadata=Metadata(name="", resource_version=mark.resource_version))
+            return WatchEvent(type="BOOKMARK", pod=pod)
         return WatchEvent(type=event.type, pod=_pod.decode(event.object))
     except msgspec.DecodeError as error:
-        log.warning("skipping a pod that cannot be read: %s", error)
+        log.warning("skipping an event that cannot be read: %s", error)
         return None
 
 

@@ -34,18 +34,17 @@ def choose(server: str, *, configured: str, origin: str, environ: Mapping[str, s
 
 
 def _usable(url: str, *, origin: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        # Without what stands before the @: that may be a password.
         raise ConfigError(
-            f"{origin} is {without_password(url)!r}: only http:// and https:// proxies can be used"
+            f"{origin} is '…{url.rpartition('@')[2]}': write http://HOST:PORT or https://HOST:PORT"
         )
     return url
-
-
-def without_password(url: str) -> str:
-    """Return the URL fit for an error sentence."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _excepted(server: str, environ: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -23,9 +24,14 @@ from tradewind.client.auth import Credentials, Proof
 from tradewind.client.errors import ApiError, ConnectionLostError
 from tradewind.metrics import UNMEASURED, Metrics
 
+log = logging.getLogger(__name__)
+
 _CONNECTIONS = 64
 _CONNECT_TIMEOUT_S = 10.0
 _IDLE_S = 60.0
+_SKEW_EVERY_S = 60.0
+MOST_SKEW_S = 10.0
+"""Airflow's leeway for a token that is not valid yet; beyond it tasks are refused as they start."""
 _FIRST_BAD_STATUS = 300
 _UNAUTHORIZED = 401
 _COLLECTIONS = frozenset({"pods", "events", "resourcequotas", "limitranges"})
@@ -61,6 +67,7 @@ class Transport:
         self._wall_s = wall_s
         self._session: aiohttp.ClientSession | None = None
         self._dated = ("", 0.0)
+        self._skew_due_s = float("-inf")
 
     @property
     def server(self) -> str:
@@ -181,8 +188,25 @@ class Transport:
             verb = verb_of(request.method, request.path, request.query)
             self._metrics.count(metrics.API_REQUESTS, verb=verb, status_class=status_class)
             self._metrics.timing(metrics.API_LATENCY, time.monotonic() - began_s, verb=verb)
-        self._dated = (answer.headers.get("Date", ""), self._wall_s())
+        self._note_clock(answer.headers.get("Date", ""), now_s=began_s)
         return answer
+
+    def _note_clock(self, date: str, *, now_s: float) -> None:
+        """Keep the server's time; measure and, when it is far from ours, tell it once a minute."""
+        self._dated = (date, self._wall_s())
+        if now_s < self._skew_due_s:
+            return
+        self._skew_due_s = now_s + _SKEW_EVERY_S
+        skew_s = self.clock_skew_s
+        if skew_s is None:
+            return
+        self._metrics.gauge(metrics.CLOCK_SKEW, skew_s)
+        if abs(skew_s) > MOST_SKEW_S:
+            log.warning(
+                "this host's clock is %.0f s ahead of the API server's: synchronise the clocks, "
+                "or tokens are refused",
+                skew_s,
+            )
 
     async def _refusal(self, answer: aiohttp.ClientResponse) -> ApiError:
         payload = b""

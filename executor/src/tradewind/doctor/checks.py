@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from tradewind.client.errors import ApiError, ClusterError
+from tradewind.client.transport import MOST_SKEW_S
 from tradewind.doctor.findings import Finding, fail, ok, warn
 
 OLDEST_KUBERNETES = (1, 30)
@@ -22,8 +23,6 @@ TIMEOUTS = "timeouts"
 
 _STEADY_S = 3.0
 """A Date header counts whole seconds and is as old as its answer."""
-_TOKEN_LEEWAY_S = 10.0
-"""Airflow's leeway for a token minted in the future; beyond it tasks are refused at their start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,7 @@ def clock(skew_s: float | None) -> Finding:
     word = "ahead of" if skew_s > 0 else "behind"
     said = f"this host is {abs(skew_s):.0f} s {word} the API server"
     remedy = "synchronise the clocks of all nodes, for instance with chrony"
-    if abs(skew_s) > _TOKEN_LEEWAY_S:
+    if abs(skew_s) > MOST_SKEW_S:
         return fail(CLOCK, f"{said}: tokens are refused as not yet valid or expired", remedy)
     if abs(skew_s) > _STEADY_S:
         return warn(CLOCK, said, remedy)

@@ -93,6 +93,17 @@ async def test_a_plugins_certificate_is_presented(kubeconfig, tmp_path, authorit
     assert (await credentials.prover.proof()).ssl_context is not before
 
 
+async def test_a_plugins_odd_token_is_an_error_of_ours(kubeconfig, tmp_path):
+    version = "client.authentication.k8s.io/v1"
+    answer = {"apiVersion": version, "kind": "ExecCredential", "status": {"token": "a\r\nX: y"}}
+    (tmp_path / "answer").write_text(json.dumps(answer))
+    (tmp_path / "plugin").write_text(f"#!/bin/sh\ncat {tmp_path / 'answer'}\n")
+    (tmp_path / "plugin").chmod(0o755)
+    credentials = kubeconfig({"exec": {"command": "./plugin", "apiVersion": version}})
+    with pytest.raises(CredentialError, match="what the exec plugin gave is no token"):
+        await credentials.prover.proof()
+
+
 async def test_a_plugin_is_not_run_before_the_first_call(kubeconfig):
     spec = {"command": "tradewind-no-such-plugin", "apiVersion": "client.authentication.k8s.io/v1"}
     credentials = kubeconfig({"exec": spec})
@@ -153,6 +164,10 @@ async def test_the_settings_bundle_replaces_the_kubeconfigs(kubeconfig, tmp_path
             "client-certificate of user 'u' .* cannot be used",
             id="no-pem",
         ),
+        pytest.param({}, {"server": "https://a:b"}, "server of .*write https:", id="server-port"),
+        pytest.param({}, {"server": "https://[a"}, "server of .*write https:", id="server-bracket"),
+        pytest.param({"token": "a\nb"}, {}, "token of user 'u' .*is no token: one", id="two-lines"),
+        pytest.param({"as": "admin"}, {}, "as of user 'u' .*is not supported", id="impersonation"),
         pytest.param({"exec": "aws"}, {}, "exec of user 'u' .*is no mapping", id="exec-is-text"),
         pytest.param(
             {"auth-provider": {"name": "gcp"}}, {}, "gone from Kubernetes since 1.26", id="provider"
@@ -198,5 +213,5 @@ def test_outside_a_pod_the_remedy_is_named(mounted):
 
 def test_a_token_that_is_no_text_is_an_error(mounted):
     (mounted / "token").write_bytes(b"\xff\xfe")
-    with pytest.raises(ConfigError, match="the ServiceAccount's token holds no token"):
+    with pytest.raises(ConfigError, match="the ServiceAccount's token is no token"):
         auth.in_cluster()

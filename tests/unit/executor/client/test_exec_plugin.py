@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,15 @@ async def test_many_calls_at_once_share_one_run(program, runs):
     plugin = credentials(program("time.sleep(0.05)\n" + printing(token="t")))
     await asyncio.gather(*(plugin.current() for _ in range(20)))
     assert runs() == 1
+
+
+def test_a_plugin_runs_beside_a_loop_that_is_not_the_main_threads(program):
+    plugin = credentials(program(printing(token="t")))
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(asyncio.run(plugin.current())))
+    thread.start()
+    thread.join()
+    assert answers[0].token == "t"
 
 
 async def test_a_plugin_that_fails_leaves_the_credential_that_still_lives(program, runs, wall):

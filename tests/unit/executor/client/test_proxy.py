@@ -58,9 +58,12 @@ def test_no_proxy_as_kubectl_reads_it(server, exceptions, straight):
     assert chosen(server, HTTPS_PROXY=PROXY, NO_PROXY=exceptions) == ("" if straight else PROXY)
 
 
-@pytest.mark.parametrize("url", ["socks5://u:secret@proxy:1080", "ftp://proxy", "http://"])
+@pytest.mark.parametrize(
+    "url",
+    ["socks5://u:secret@proxy:1080", "ftp://proxy", "http://", "http://p:port", "http://[::1"],
+)
 def test_an_unusable_proxy_is_named_without_its_password(url):
-    with pytest.raises(ConfigError, match="only http:// and https:// proxies") as caught:
+    with pytest.raises(ConfigError, match="write http://HOST:PORT or https://HOST:PORT") as caught:
         chosen(configured=url)
     assert "secret" not in str(caught.value)
     assert "proxy-url" in str(caught.value)

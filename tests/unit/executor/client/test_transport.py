@@ -204,6 +204,24 @@ async def test_the_servers_clock_is_compared_with_ours(serve, answer):
     await client.close()
 
 
+async def test_a_far_clock_is_measured_and_told_once(serve, answer, caplog):
+    date = {"Date": "Thu, 01 Jan 1970 00:01:00 GMT"}
+    raw = await serve(answer(200, **date), answer(200, **date))
+    recorded = RecordedMetrics()
+    client = Transport(
+        Credentials(server=raw.url, prover=FixedProof()),
+        request_timeout_s=5,
+        measured=recorded,
+        wall_s=lambda: 90.0,
+    )
+    await client.call("GET", "/x")
+    await client.call("GET", "/x")
+    await client.close()
+    assert recorded.series[metrics.CLOCK_SKEW].values() == [30.0]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "30 s ahead of the API server's" in caplog.text
+
+
 async def test_calls_are_counted_by_verb_and_class(serve, answer):
     raw = await serve(answer(201), answer(503))
     recorded = RecordedMetrics()
