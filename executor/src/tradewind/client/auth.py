@@ -153,9 +153,11 @@ def in_cluster(*, verify_ssl: bool = True, ca_file: str = "") -> Credentials:
     netloc = f"[{host}]" if ":" in host else host
     server = f"https://{netloc}:{port}"
     token = FollowedFile(SERVICE_ACCOUNT / "token", what="the ServiceAccount's token")
-    authority = FollowedFile(Path(ca_file or SERVICE_ACCOUNT / "ca.crt"), what="the CA bundle")
+    authority = _bundle(ca_file) or FollowedFile(
+        SERVICE_ACCOUNT / "ca.crt", what="the ServiceAccount's CA bundle"
+    )
     prover = FollowedProof(
-        tls=TlsContexts(Trust(authority=authority.read, verify=verify_ssl)),
+        tls=TlsContexts(Trust(authority=authority.read, verify=verify_ssl, origin=authority.what)),
         authorization=lambda: _bearer(_text(token), token.what),
         files=(token, authority),
     )
@@ -211,11 +213,16 @@ def _server(cluster: Entry) -> str:
 
 def _trust(cluster: Entry, *, verify_ssl: bool, ca_file: str) -> Trust:
     verify = verify_ssl and not cluster.flag("insecure-skip-tls-verify")
-    if ca_file:
-        what = "[tradewind] ssl_ca_cert"
-        return Trust(authority=FollowedFile(Path(ca_file), what=what).read, verify=verify)
+    bundle = _bundle(ca_file)
+    if bundle is not None:
+        return Trust(authority=bundle.read, verify=verify, origin=bundle.what)
     name = "certificate-authority"
     return Trust(authority=_pem(cluster, name), verify=verify, origin=cluster.field(name))
+
+
+def _bundle(ca_file: str) -> FollowedFile | None:
+    """Return the CA bundle of the settings, which replaces every other, or None."""
+    return FollowedFile(Path(ca_file), what="[tradewind] ssl_ca_cert") if ca_file else None
 
 
 def _prover(context: kubeconfig.Context, trust: Trust | None) -> FollowedProof:

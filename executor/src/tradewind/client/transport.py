@@ -203,9 +203,10 @@ class Transport:
         self._metrics.gauge(metrics.CLOCK_SKEW, skew_s)
         if abs(skew_s) > MOST_SKEW_S:
             log.warning(
-                "this host's clock is %.0f s ahead of the API server's: synchronise the clocks, "
+                "this host's clock is %.0f s %s the API server's: synchronise the clocks, "
                 "or tokens are refused",
-                skew_s,
+                abs(skew_s),
+                "ahead of" if skew_s > 0 else "behind",
             )
 
     async def _refusal(self, answer: aiohttp.ClientResponse) -> ApiError:

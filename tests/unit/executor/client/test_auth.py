@@ -215,3 +215,12 @@ def test_a_token_that_is_no_text_is_an_error(mounted):
     (mounted / "token").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="the ServiceAccount's token is no token"):
         auth.in_cluster()
+
+
+async def test_in_a_pod_too_the_settings_bundle_wins(mounted, authority):
+    (mounted / "ca.crt").unlink()
+    with pytest.raises(ConfigError, match=r"the ServiceAccount's CA bundle is .*cannot be read"):
+        auth.in_cluster()
+    (mounted / "other.crt").write_bytes(authority.pem)
+    proof = await auth.in_cluster(ca_file=str(mounted / "other.crt")).prover.proof()
+    assert proof.ssl_context.cert_store_stats()["x509_ca"] == 1
