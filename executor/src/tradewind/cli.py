@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, GroupCommand
+from airflow.utils.cli import suppress_logs_and_warning
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +34,10 @@ def get_commands() -> list[GroupCommand]:
         "timeouts, and lets the API server judge a task pod without creating it. Exits with 1 "
         "when something keeps tasks from running.",
         func=examine_deployment,
-        args=(Arg(("--json",), help="Print the findings as JSON", action="store_true"),),
+        args=(
+            Arg(("--json",), help="Print the findings as JSON", action="store_true"),
+            ARG_VERBOSE,
+        ),
     )
     return [
         GroupCommand(
@@ -66,6 +70,7 @@ def check_settings(_: argparse.Namespace) -> None:
     Console().print(table)
 
 
+@suppress_logs_and_warning
 def examine_deployment(args: argparse.Namespace) -> None:
     """Print what the doctor finds; exit code 1 when something keeps tasks from running."""
     import asyncio  # noqa: PLC0415

@@ -181,8 +181,9 @@ class PluginCredentials:
                 return kept
             if self._failure is None or abs(now_s - self._failed_s) > _RERUN_AFTER_S:
                 await self._renew()
-            if self._credential is not None and now_s < self._credential.expires_s:
-                return self._credential
+            kept = self._credential
+            if kept is not None and now_s < kept.expires_s:
+                return kept
             raise self._failure or CredentialError(
                 f"{self._plugin.origin} gave a credential that has expired already: compare the "
                 "clocks of this host and of whoever issued it"
@@ -200,8 +201,9 @@ class PluginCredentials:
             self._credential = read_answer(self._plugin, output, now_s=self._wall_s())
             self._failure = None
         except CredentialError as error:
-            log.warning("%s", error)
             self._failure, self._failed_s = error, self._wall_s()
+            if self._credential is not None:  # Otherwise the caller tells.
+                log.warning("the last credential serves while it lives: %s", error)
 
 
 def read_answer(plugin: Plugin, output: bytes, *, now_s: float) -> Credential:
@@ -272,7 +274,9 @@ async def _run(plugin: Plugin) -> bytes:
     finally:
         await _end(process)
     if process.returncode:
-        said = " ".join(errors.decode(errors="replace").split())[-_STDERR_CHARS:]
+        said = " ".join(errors.decode(errors="replace").split())
+        if len(said) > _STDERR_CHARS:
+            said = f"…{said[-_STDERR_CHARS:]}"  # A program's last words tell most.
         raise CredentialError(
             f"{plugin.origin} failed with exit code {process.returncode}: "
             f"{said or 'it said nothing; run it by hand'}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from tradewind.client.errors import ApiError, ClusterError
+from tradewind.client.errors import ApiError, ClusterError, CredentialError
 from tradewind.client.transport import MOST_SKEW_S
 from tradewind.doctor.findings import Finding, fail, ok, warn
 
@@ -37,7 +37,9 @@ class AirflowFacts:
 
 def unreachable(error: ClusterError) -> Finding:
     """Judge a server that gave no version."""
-    if isinstance(error, ApiError) and error.status in {401, 403}:
+    if isinstance(error, CredentialError):
+        remedy = "mend the file or plugin that the sentence names"
+    elif isinstance(error, ApiError) and error.status in {401, 403}:
         remedy = "check the ServiceAccount, or the user of the kubeconfig's context"
     elif isinstance(error, ApiError):
         remedy = "check that the address is the API server's own, without a proxy in between"

@@ -218,7 +218,7 @@ async def test_an_answer_that_has_expired_already_blames_the_clocks(program, wal
     [
         pytest.param("sys.exit('no\\n network')", "exit code 1: no network$", id="stderr"),
         pytest.param("sys.exit(3)", "exit code 3: it said nothing; run it by hand", id="silent"),
-        pytest.param("sys.exit('x' * 5000)", "exit code 1: x{300}$", id="long-stderr"),
+        pytest.param("sys.exit('x' * 5000)", "exit code 1: …x{300}$", id="long-stderr"),
         pytest.param("print('hi')", "printed no ExecCredential .*run it by hand", id="no-json"),
         pytest.param("print('[]')", "printed no ExecCredential", id="list"),
         pytest.param("print('null')", "printed no ExecCredential", id="null"),

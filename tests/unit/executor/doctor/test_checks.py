@@ -1,6 +1,6 @@
 import pytest
 
-from tradewind.client.errors import ApiError, ConnectionLostError
+from tradewind.client.errors import ApiError, ConnectionLostError, CredentialError
 from tradewind.doctor import checks
 from tradewind.doctor.checks import AirflowFacts
 from tradewind.doctor.findings import State
@@ -34,6 +34,7 @@ def test_the_servers_version(version, state):
         pytest.param(ApiError(403), "ServiceAccount, or the user", id="forbidden"),
         pytest.param(ApiError(404), "without a proxy in between", id="another-server"),
         pytest.param(ConnectionLostError("refused"), "config_file", id="no-connection"),
+        pytest.param(CredentialError("aws failed"), "file or plugin", id="no-credentials"),
     ],
 )
 def test_a_server_out_of_reach(error, remedy):

@@ -1,4 +1,5 @@
 import json
+import logging
 
 import msgspec
 import pytest
@@ -243,6 +244,18 @@ def test_the_command_fails_when_tasks_cannot_run(played, capsys):
     findings = json.loads(capsys.readouterr().out)
     assert findings[-1]["state"] == "fail"
     assert set(findings[-1]) == {"check", "state", "found", "remedy"}
+
+
+def test_nothing_is_logged_between_the_json(played, caplog):
+    async def version():
+        logging.getLogger("tradewind").warning("a word in between")
+        return "v1.36.3"
+
+    played.version = version
+    doctor("--json")
+    assert caplog.records == []
+    doctor("--json", "--verbose")
+    assert "a word in between" in caplog.text
 
 
 @pytest.mark.usefixtures("played")
