@@ -3,12 +3,12 @@
 import pytest
 import yaml
 
-from tradewind import config
 from tradewind.client import connect
 from tradewind.dispatch.renderer import Renderer
 from tradewind.doctor.checks import EXECUTOR, AirflowFacts
 from tradewind.doctor.findings import State, worst
 from tradewind.doctor.survey import examine
+from tradewind.testing import settings
 
 AIRFLOW = AirflowFacts(version="3.3.2", executor=EXECUTOR, task_queued_timeout_s=1200.0)
 ENOUGH = [
@@ -21,17 +21,6 @@ ENOUGH = [
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
 ]
 RESTRICTED = "pod-security.kubernetes.io/enforce"
-
-
-class Conf:
-    def __init__(self, values):
-        self._values = values
-
-    def has_option(self, section, key):
-        return (section, key) in self._values
-
-    def get(self, section, key):
-        return self._values[section, key]
 
 
 @pytest.fixture
@@ -53,13 +42,12 @@ def visit(api_server, namespace, pod, tmp_path):
             "in_cluster": "False",
             "config_file": str(tmp_path / "kubeconfig"),
         }
-        conf = {(config.SECTION, name): value for name, value in values.items()}
         return await examine(
-            load=lambda: config.load(Conf(conf)),
-            renderer=lambda settings: Renderer(
-                template_path=settings.pod_template_file,
-                namespace=settings.namespace,
-                image=settings.image,
+            load=lambda: settings.load(**values),
+            renderer=lambda loaded: Renderer(
+                template_path=loaded.pod_template_file,
+                namespace=loaded.namespace,
+                image=loaded.image,
                 airflow_version="3.3.2",
                 scheduler="doctor",
             ),

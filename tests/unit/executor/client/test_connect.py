@@ -1,28 +1,13 @@
 import pytest
 import yaml
 
-from tradewind import config
 from tradewind.client import connect
 from tradewind.client.http import HttpCluster
 from tradewind.client.inspection import HttpInspection
 from tradewind.errors import ConfigError
 from tradewind.metrics import API_REQUESTS
+from tradewind.testing import settings
 from tradewind.testing.recorded_metrics import RecordedMetrics
-
-
-class Conf:
-    def __init__(self, values):
-        self._values = values
-
-    def has_option(self, section, key):
-        return (section, key) in self._values
-
-    def get(self, section, key):
-        return self._values[section, key]
-
-
-def settings(**options):
-    return config.load(Conf({(config.SECTION, name): text for name, text in options.items()}))
 
 
 @pytest.fixture
@@ -35,7 +20,7 @@ def kubeconfig(tmp_path):
             "clusters": [{"name": "c", "cluster": {"server": server}}],
         }
         (tmp_path / "config").write_text(yaml.safe_dump(document))
-        return settings(
+        return settings.load(
             in_cluster="False", config_file=str(tmp_path / "config"), cluster_context="dev"
         )
 
@@ -63,12 +48,12 @@ async def test_settings_become_an_inspection(kubeconfig, serve, answer):
 def test_outside_a_pod_in_cluster_settings_are_refused(monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(ConfigError, match="in_cluster is True but"):
-        connect.connect(settings())
+        connect.connect(settings.load())
 
 
 def test_a_bundle_that_is_not_there_names_its_option(kubeconfig, tmp_path):
     named = kubeconfig("https://api")
-    broken = settings(
+    broken = settings.load(
         in_cluster="False",
         config_file=named.config_file,
         cluster_context="dev",

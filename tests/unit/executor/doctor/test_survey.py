@@ -5,7 +5,7 @@ import msgspec
 import pytest
 from airflow.cli import cli_parser
 
-from tradewind import cli, config
+from tradewind import cli
 from tradewind.client import connect
 from tradewind.client.errors import ApiError, ConnectionLostError
 from tradewind.client.inspection import LimitRange, Quota
@@ -14,6 +14,7 @@ from tradewind.doctor.checks import EXECUTOR, AirflowFacts
 from tradewind.doctor.findings import State, worst
 from tradewind.doctor.survey import examine
 from tradewind.errors import ConfigError
+from tradewind.testing import settings
 
 AIRFLOW = AirflowFacts(version="3.3.2", executor=EXECUTOR, task_queued_timeout_s=1200.0)
 TYPO = ApiError(400, reason="BadRequest", message='strict decoding error: unknown field "spec.x"')
@@ -66,17 +67,6 @@ class PlayedInspection:
         return answer
 
 
-class Conf:
-    def __init__(self, values):
-        self._values = values
-
-    def has_option(self, section, key):
-        return (section, key) in self._values
-
-    def get(self, section, key):
-        return self._values[section, key]
-
-
 @pytest.fixture
 def template(tmp_path):
     path = tmp_path / "pod.yaml"
@@ -88,13 +78,12 @@ def template(tmp_path):
 def run(template):
     async def run(inspection, **options):
         values = {"pod_template_file": str(template), "namespace": "tasks"} | options
-        conf = {(config.SECTION, name): value for name, value in values.items()}
         return await examine(
-            load=lambda: config.load(Conf(conf)),
-            renderer=lambda settings: Renderer(
-                template_path=settings.pod_template_file,
-                namespace=settings.namespace,
-                image=settings.image,
+            load=lambda: settings.load(**values),
+            renderer=lambda loaded: Renderer(
+                template_path=loaded.pod_template_file,
+                namespace=loaded.namespace,
+                image=loaded.image,
                 airflow_version="3.3.2",
                 scheduler="doctor",
             ),
