@@ -8,7 +8,7 @@ from tradewind.dispatch.renderer import Renderer
 from tradewind.doctor.checks import EXECUTOR, AirflowFacts
 from tradewind.doctor.findings import State, worst
 from tradewind.doctor.survey import examine
-from tradewind.testing import settings
+from tradewind.testing.builders import settings
 
 AIRFLOW = AirflowFacts(version="3.3.2", executor=EXECUTOR, task_queued_timeout_s=1200.0)
 ENOUGH = [
@@ -43,7 +43,7 @@ def visit(api_server, namespace, pod, tmp_path):
             "config_file": str(tmp_path / "kubeconfig"),
         }
         return await examine(
-            load=lambda: settings.load(**values),
+            load=lambda: settings(**values),
             renderer=lambda loaded: Renderer(
                 template_path=loaded.pod_template_file,
                 namespace=loaded.namespace,

@@ -6,7 +6,7 @@ from tradewind.client.http import HttpCluster
 from tradewind.client.inspection import HttpInspection
 from tradewind.errors import ConfigError
 from tradewind.metrics import API_REQUESTS
-from tradewind.testing import settings
+from tradewind.testing.builders import settings
 from tradewind.testing.recorded_metrics import RecordedMetrics
 
 
@@ -20,7 +20,7 @@ def kubeconfig(tmp_path):
             "clusters": [{"name": "c", "cluster": {"server": server}}],
         }
         (tmp_path / "config").write_text(yaml.safe_dump(document))
-        return settings.load(
+        return settings(
             in_cluster="False", config_file=str(tmp_path / "config"), cluster_context="dev"
         )
 
@@ -48,12 +48,12 @@ async def test_settings_become_an_inspection(kubeconfig, serve, answer):
 def test_outside_a_pod_in_cluster_settings_are_refused(monkeypatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(ConfigError, match="in_cluster is True but"):
-        connect.connect(settings.load())
+        connect.connect(settings())
 
 
 def test_a_bundle_that_is_not_there_names_its_option(kubeconfig, tmp_path):
     named = kubeconfig("https://api")
-    broken = settings.load(
+    broken = settings(
         in_cluster="False",
         config_file=named.config_file,
         cluster_context="dev",

@@ -14,7 +14,7 @@ from tradewind.doctor.checks import EXECUTOR, AirflowFacts
 from tradewind.doctor.findings import State, worst
 from tradewind.doctor.survey import examine
 from tradewind.errors import ConfigError
-from tradewind.testing import settings
+from tradewind.testing.builders import settings
 
 AIRFLOW = AirflowFacts(version="3.3.2", executor=EXECUTOR, task_queued_timeout_s=1200.0)
 TYPO = ApiError(400, reason="BadRequest", message='strict decoding error: unknown field "spec.x"')
@@ -79,7 +79,7 @@ def run(template):
     async def run(inspection, **options):
         values = {"pod_template_file": str(template), "namespace": "tasks"} | options
         return await examine(
-            load=lambda: settings.load(**values),
+            load=lambda: settings(**values),
             renderer=lambda loaded: Renderer(
                 template_path=loaded.pod_template_file,
                 namespace=loaded.namespace,
