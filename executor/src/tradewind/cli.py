@@ -27,23 +27,11 @@ def get_commands() -> list[GroupCommand]:
         func=check_settings,
         args=(),
     )
-    doctor = ActionCommand(
-        name="doctor",
-        help="Find out whether this deployment can run tasks, and what to mend if not",
-        description="Checks settings, pod template, API server, clock, permissions, quotas and "
-        "timeouts, and lets the API server judge a task pod without creating it. Exits with 1 "
-        "when something keeps tasks from running.",
-        func=examine_deployment,
-        args=(
-            Arg(("--json",), help="Print the findings as JSON", action="store_true"),
-            ARG_VERBOSE,
-        ),
-    )
     return [
         GroupCommand(
             name="tradewind",
             help="Tools for the Tradewind executor",
-            subcommands=[check, doctor],
+            subcommands=[check, _DOCTOR],
         )
     ]
 
@@ -129,3 +117,17 @@ def _renderer(settings: Settings) -> Renderer:
         scheduler="doctor",
         mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
     )
+
+
+_DOCTOR = ActionCommand(
+    name="doctor",
+    help="Find out whether this deployment can run tasks, and what to mend if not",
+    description="Checks settings, pod template, API server, clock, permissions, quotas and "
+    "timeouts, and lets the API server judge a task pod without creating it. Exits with 1 when "
+    "something keeps tasks from running.",
+    func=examine_deployment,
+    args=(
+        Arg(("--json",), help="Print the findings as JSON", action="store_true"),
+        ARG_VERBOSE,
+    ),
+)

@@ -112,6 +112,13 @@ POD_DELETION_STATUS = Counter(
     ("status",),
     "Deletes by HTTP status; `200` on success, `error` without an answer",
 )
+POD_PATCHING = Timer("kubernetes_executor.pod_patching", "ms", (), "One patch of a pod")
+POD_PATCHING_STATUS = Counter(
+    "kubernetes_executor.pod_patching_status",
+    "calls",
+    ("status",),
+    "Patches by HTTP status; `200` on success, `error` without an answer",
+)
 POD_CREATION_BATCH_DURATION = Timer(
     "kubernetes_executor.pod_creation_batch_duration",
     "ms",

@@ -26,6 +26,8 @@ from tradewind.metrics import UNMEASURED, Metrics
 
 log = logging.getLogger(__name__)
 
+_JSON = "application/json"
+_MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
 _CONNECT_TIMEOUT_S = 10.0
 _IDLE_S = 60.0
@@ -47,7 +49,8 @@ class _Request:
     query: Mapping[str, str]
     timeout: aiohttp.ClientTimeout
     data: bytes | None = None
-    content_type: str = "application/json"
+    content_type: str = _JSON
+    accept: str = _JSON
 
 
 class Transport:
@@ -90,9 +93,12 @@ class Transport:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
-        content_type: str = "application/json",
+        content_type: str = "",
+        accept: str = _JSON,
     ) -> bytes:
         """Return the answer's body.
+
+        A `body` is sent as JSON, of a PATCH as a merge patch, unless `content_type` says otherwise.
 
         Raises:
             ApiError: the server answered with an error status, a redirect included.
@@ -105,7 +111,8 @@ class Transport:
             path=path,
             query=query or {},
             data=None if body is None else json.dumps(body).encode(),
-            content_type=content_type,
+            content_type=content_type or (_MERGE_PATCH if method == "PATCH" else _JSON),
+            accept=accept,
             timeout=aiohttp.ClientTimeout(
                 total=self._request_timeout_s, sock_connect=self._connect_timeout_s
             ),
@@ -115,7 +122,7 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, path: str, *, query: Mapping[str, str], silence_s: float
+        self, path: str, *, query: Mapping[str, str], silence_s: float, accept: str = _JSON
     ) -> AsyncIterator[aiohttp.StreamReader]:
         """Open a long answer; it is lost after `silence_s` seconds without a byte.
 
@@ -124,7 +131,7 @@ class Transport:
         timeout = aiohttp.ClientTimeout(
             total=None, sock_connect=self._connect_timeout_s, sock_read=silence_s
         )
-        request = _Request(method="GET", path=path, query=query, timeout=timeout)
+        request = _Request(method="GET", path=path, query=query, accept=accept, timeout=timeout)
         async with self._answered(request) as answer:
             yield answer.content
 
@@ -163,7 +170,7 @@ class Transport:
     async def _open(
         self, stack: contextlib.AsyncExitStack, request: _Request, proof: Proof
     ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": request.content_type}
+        headers = {"Content-Type": request.content_type, "Accept": request.accept}
         if proof.authorization:
             headers["Authorization"] = proof.authorization
         began_s, status_class = time.monotonic(), "none"

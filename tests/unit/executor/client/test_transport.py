@@ -41,6 +41,22 @@ async def test_a_call_is_signed_and_names_its_program(serve, transport, answer):
     assert raw.header("Content-Type") == "application/json"
 
 
+@pytest.mark.parametrize(
+    ("method", "more", "sent", "wanted"),
+    [
+        pytest.param("POST", {}, "application/json", "application/json", id="json"),
+        pytest.param("PATCH", {}, "application/merge-patch+json", "application/json", id="patch"),
+        pytest.param("PATCH", {"content_type": "a/b"}, "a/b", "application/json", id="other-patch"),
+        pytest.param("GET", {"accept": "c/d"}, "application/json", "c/d", id="other-answer"),
+    ],
+)
+async def test_the_kinds_of_body(serve, transport, answer, method, more, sent, wanted):
+    raw = await serve(answer(200, b"{}"))
+    await transport(raw).call(method, "/x", body={}, **more)
+    assert raw.header("Content-Type") == sent
+    assert raw.header("Accept") == wanted
+
+
 async def test_a_refused_token_is_loaded_anew_once(serve, transport, answer):
     raw = await serve(answer(401, STATUS), answer(200, b"ok"))
     prover = Rotating("old", "new")
