@@ -1,5 +1,7 @@
 """The doctor before a real API server: its RBAC, quotas, LimitRanges, PodSecurity and dry run."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -11,15 +13,7 @@ from tradewind.doctor.survey import examine
 from tradewind.testing.builders import settings
 
 AIRFLOW = AirflowFacts(version="3.3.2", executor=EXECUTOR, task_queued_timeout_s=1200.0)
-ENOUGH = [
-    {
-        "apiGroups": [""],
-        "resources": ["pods"],
-        "verbs": ["create", "delete", "get", "list", "watch"],
-    },
-    {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
-    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
-]
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "doctor.md"
 RESTRICTED = "pod-security.kubernetes.io/enforce"
 
 
@@ -140,7 +134,8 @@ async def test_an_administrator_can_run_tasks_but_may_too_much(visit, real_clust
 
 
 async def test_the_role_of_the_documentation_is_enough(visit, account):
-    findings = await visit(await account(ENOUGH))
+    role = yaml.safe_load(DOCUMENTED.read_text().partition("```yaml\n")[2].partition("```")[0])
+    findings = await visit(await account(role["rules"]))
     assert worst(findings) is State.OK
     assert "not looked at" in found(findings, "quota").found
 
@@ -152,7 +147,7 @@ async def test_a_service_account_without_create_and_watch_is_told_both(visit, ac
     assert failed.state is State.FAIL
     assert failed.remedy.endswith("pods [create, watch]")
     assert lost.state is State.WARN
-    assert lost.remedy.endswith("pods/log [get]; events [list]")
+    assert lost.remedy.endswith("pods [patch]; pods/log [get]; events [list]")
     assert found(findings, "task pod").remedy == "see the permissions above"
 
 

@@ -49,6 +49,12 @@ PERMISSIONS: tuple[Permission, ...] = (
     ),
     Permission(verb="delete", resource="pods", need=Need.REQUIRED, purpose="remove pods"),
     Permission(
+        verb="patch",
+        resource="pods",
+        need=Need.USEFUL,
+        purpose="take over pods of Airflow's KubernetesExecutor",
+    ),
+    Permission(
         verb="get",
         resource="pods",
         subresource="log",
