@@ -248,21 +248,7 @@ async def _run(plugin: Plugin) -> bytes:
         CredentialError: it is missing, failed, or took too long.
 
     """
-    spec = {"interactive": False} | ({"cluster": plugin.cluster} if plugin.cluster else {})
-    question = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
-    try:
-        process = await asyncio.create_subprocess_exec(
-            plugin.command,
-            *plugin.args,
-            env={**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(question)},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as error:
-        hint = " ".join(plugin.install_hint.split()) or "install it where the scheduler runs"
-        raise CredentialError(f"{plugin.origin} cannot be run ({error}): {hint}") from error
+    process = await _start(plugin)
     try:
         async with asyncio.timeout(plugin.timeout_s):
             output, errors = await process.communicate()
@@ -282,6 +268,25 @@ async def _run(plugin: Plugin) -> bytes:
             f"{said or 'it said nothing; run it by hand'}"
         )
     return output
+
+
+async def _start(plugin: Plugin) -> asyncio.subprocess.Process:
+    """Start the plugin with the question in its environment, in a session of its own."""
+    spec = {"interactive": False} | ({"cluster": plugin.cluster} if plugin.cluster else {})
+    question = {"apiVersion": plugin.api_version, "kind": "ExecCredential", "spec": spec}
+    try:
+        return await asyncio.create_subprocess_exec(
+            plugin.command,
+            *plugin.args,
+            env={**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(question)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        hint = " ".join(plugin.install_hint.split()) or "install it where the scheduler runs"
+        raise CredentialError(f"{plugin.origin} cannot be run ({error}): {hint}") from error
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
