@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tradewind.client.auth import Credentials
+from tradewind.client.auth import Credentials, FixedProof
 from tradewind.client.http import HttpCluster
 
 READY_WITHIN_S = 60
@@ -130,14 +130,16 @@ def api_server(tmp_path_factory):
         server.stop()
 
 
-def connect(server):
+def credentials(server, *, token):
     context = ssl.create_default_context(cafile=str(server.folder / "certs" / "apiserver.crt"))
     context.check_hostname = False
-    return HttpCluster(
-        Credentials(server=server.server, ssl_context=context, token=server.token),
-        request_timeout_s=10,
-        silence_s=70,
-    )
+    prover = FixedProof(token=token, ssl_context=context)
+    return Credentials(server=server.server, prover=prover)
+
+
+def connect(server):
+    signed = credentials(server, token=server.token)
+    return HttpCluster(signed, request_timeout_s=10, silence_s=70)
 
 
 @pytest.fixture
@@ -166,16 +168,8 @@ class Node:
         await self._cluster._call("POST", "/api/v1/namespaces", body=body)
 
     async def _patch(self, path, body):
-        session = self._cluster._open()
-        credentials = self._cluster._credentials
-        headers = {
-            "Content-Type": "application/strategic-merge-patch+json",
-            "Authorization": f"Bearer {credentials.token}",
-        }
-        async with session.patch(
-            credentials.server + path, json=body, headers=headers, ssl=credentials.ssl_context
-        ) as answer:
-            assert answer.status == 200, await answer.text()
+        kind = "application/strategic-merge-patch+json"
+        await self._cluster.transport.call("PATCH", path, body=body, content_type=kind)
 
 
 @pytest.fixture
