@@ -6,7 +6,8 @@ difference that one of the two gives up is noticed.
 
 import pytest
 from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
-from kubernetes.client import ApiClient, models as k8s
+from kubernetes.client import ApiClient
+from kubernetes.client import models as k8s
 
 MARKER = {"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"}
 

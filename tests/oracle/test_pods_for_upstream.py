@@ -44,7 +44,9 @@ def test_selector_of_live_logs_finds_the_pod(pod):
     selector = pod_generator.PodGenerator.build_selector_for_k8s_executor_pod(
         **TASK, try_number=2, map_index=4, airflow_worker="7"
     )
-    assert dict(part.split("=") for part in selector.split(",")).items() <= pod.metadata.labels.items()
+    assert (
+        dict(part.split("=") for part in selector.split(",")).items() <= pod.metadata.labels.items()
+    )
 
 
 def test_cleanup_pods_finds_the_pod_and_deletes_it_when_it_has_ended(pod, monkeypatch):
@@ -52,9 +54,7 @@ def test_cleanup_pods_finds_the_pod_and_deletes_it_when_it_has_ended(pod, monkey
     pod.spec.restart_policy = "Never"
     pod.status = k8s.V1PodStatus(phase="Succeeded")
     cluster = mock.Mock()
-    cluster.list_namespaced_pod.return_value = k8s.V1PodList(
-        items=[pod], metadata=k8s.V1ListMeta()
-    )
+    cluster.list_namespaced_pod.return_value = k8s.V1PodList(items=[pod], metadata=k8s.V1ListMeta())
     monkeypatch.setattr(kubernetes_command, "get_kube_client", lambda: cluster)
     words = ["kubernetes", "cleanup-pods", "--namespace", "tasks"]
     kubernetes_command.cleanup_pods(cli_parser.get_parser().parse_args(words))

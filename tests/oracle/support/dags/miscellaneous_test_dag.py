@@ -4,6 +4,6 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
 with DAG("miscellaneous_test_dag", schedule=None):
-    last = EmptyOperator(task_id="run_after_loop")
+    run_after_loop = EmptyOperator(task_id="run_after_loop")
     for number in range(5):
-        EmptyOperator(task_id=f"step_{number}") >> last
+        EmptyOperator(task_id=f"step_{number}") >> run_after_loop

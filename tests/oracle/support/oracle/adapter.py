@@ -17,8 +17,8 @@ from airflow.providers.cncf.kubernetes import (
 )
 from airflow.providers.cncf.kubernetes.cli import kubernetes_command
 from airflow.providers.cncf.kubernetes.executors import kubernetes_executor
-from oracle.executor_shape import KubernetesExecutor
 
+from oracle.executor_shape import KubernetesExecutor
 from tradewind import pod_models
 from tradewind.client import errors
 from tradewind.dispatch import publish_policy
@@ -35,7 +35,7 @@ class PodGenerator(UPSTREAM):
     """Upstream's class with its merging, labelling and template reading done by ours."""
 
     @classmethod
-    def construct_pod(  # noqa: D102 - upstream's signature
+    def construct_pod(  # noqa: PLR0917 - upstream's signature
         cls,
         dag_id,
         task_id,
@@ -114,7 +114,7 @@ class PodGenerator(UPSTREAM):
         return UPSTREAM.deserialize_model_dict(merged).spec.containers
 
     @classmethod
-    def build_labels_for_k8s_executor_pod(  # noqa: D102 - upstream's signature
+    def build_labels_for_k8s_executor_pod(
         cls,
         *,
         dag_id,
@@ -137,7 +137,11 @@ class PodGenerator(UPSTREAM):
         found = _labels(request)
         _take_off_own_labels(found, request)
         # Upstream builds selectors from labels, and leaves out what the caller does not know.
-        known = {"run_id": run_id, "airflow-worker": airflow_worker, "airflow_version": include_version}
+        known = {
+            "run_id": run_id,
+            "airflow-worker": airflow_worker,
+            "airflow_version": include_version,
+        }
         found = {key: value for key, value in found.items() if known.get(key, True)}
         if logical_date:
             date = pod_generator.datetime_to_label_safe_datestring(logical_date)
@@ -185,9 +189,7 @@ def _decision(error, *, attempt):
     return publish_policy.decide_create(ours, attempt=attempt, elapsed_s=0, budget_s=900)
 
 
-def a_request(
-    task, *, namespace="default", args=(), image="", scheduler="1", override=None
-):
+def a_request(task, *, namespace="default", args=(), image="", scheduler="1", override=None):
     """Return the request for the first pod of a fresh launch."""
     return template.PodRequest(
         task=task,
@@ -283,7 +285,10 @@ def _take_off_launch(merged, request, *, sides):
     for key in labels.annotations_for_task(request.task):
         del metadata["annotations"][key]
     _give_name(merged, request, next((side["name"] for side in sides if "name" in side), None))
-    assert metadata.pop("namespace") in {request.namespace, *(side.get("namespace") for side in sides)}
+    assert metadata.pop("namespace") in {
+        request.namespace,
+        *(side.get("namespace") for side in sides),
+    }
     for side in reversed(sides):
         if "namespace" in side:
             metadata["namespace"] = side["namespace"]

@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from oracle import verdicts
 
 pytest_plugins = ["oracle.fixtures"]
@@ -16,10 +17,16 @@ pytest_plugins = ["oracle.fixtures"]
 SUPPORT = Path(__file__).parents[1]
 MARKERS = ("db_test", "enable_redact", "execution_timeout")
 """Of upstream's monorepo; no test here depends on what they do there."""
-ENVIRONMENT = {
-    "AIRFLOW__CORE__DAGS_FOLDER": str(SUPPORT / "dags"),
-    "AIRFLOW__TRADEWIND__IN_CLUSTER": "False",
-    "AIRFLOW__TRADEWIND__CONFIG_FILE": str(SUPPORT / "oracle" / "nowhere.kubeconfig"),
+NOWHERE = {
+    "IN_CLUSTER": "False",
+    "CONFIG_FILE": str(SUPPORT / "oracle" / "nowhere.kubeconfig"),
+}
+"""Settings by which our executor starts without a cluster."""
+ENVIRONMENT = {"AIRFLOW__CORE__DAGS_FOLDER": str(SUPPORT / "dags")} | {
+    f"AIRFLOW__{team}TRADEWIND__{option}": value
+    # Teams of upstream's tests; the settings of a team do not fall back to those of all.
+    for team in ("", "TEAM_A___", "TEAM_B___")
+    for option, value in NOWHERE.items()
 }
 TABLES = {
     "intended": verdicts.INTENDED,
@@ -47,15 +54,17 @@ def pytest_configure(config):
     os.environ.update(ENVIRONMENT)
     for marker in MARKERS:
         config.addinivalue_line("markers", f"{marker}: of upstream")
-    config.pluginmanager.register(Judge(Path(os.environ["UPSTREAM_TESTS"])))
+    folder = Path(os.environ["UPSTREAM_TESTS"])
+    config.pluginmanager.register(Judge(folder))
     if config.getoption("against") == "tradewind":
         os.environ["AIRFLOW__CORE__EXECUTOR"] = OURS
-        from oracle import adapter  # noqa: PLC0415 - only now are the settings complete
         from tests_common.test_utils import config as options  # noqa: PLC0415 - same
+
+        from oracle import adapter  # noqa: PLC0415 - only now are the settings complete
 
         adapter.install()
         options.STANDS_FOR["KubernetesExecutor"] = OURS
-    config.args.extend(os.path.join(os.environ["UPSTREAM_TESTS"], file) for file in verdicts.FILES)
+    config.args.extend(str(folder / file) for file in verdicts.FILES)
 
 
 class Judge:
@@ -90,7 +99,8 @@ class Judge:
             if kind == "not applicable":
                 self._counts[file][kind] += 1
                 return True
-            item.add_marker(pytest.mark.xfail(strict=True, reason=verdict.reason))
+            expected = {"raises": verdict.raises, "reason": verdict.reason}
+            item.add_marker(pytest.mark.xfail(strict=True, **expected))
             item.user_properties.append(("kind", kind))
         return False
 
