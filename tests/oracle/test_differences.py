@@ -5,38 +5,8 @@ difference that one of the two gives up is noticed.
 """
 
 import pytest
-from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
-from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
-
-MARKER = {"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"}
-
-
-def a_pod(*, metadata=None, container=None, **spec):
-    base = {"name": "base", **(container or {})}
-    return k8s.V1Pod(
-        metadata=k8s.V1ObjectMeta(**(metadata or {})),
-        spec=k8s.V1PodSpec(containers=[k8s.V1Container(**base)], **spec),
-    )
-
-
-def rendered(template, override):
-    template.spec.containers[0].image = "worker:1"
-    pod = PodGenerator.construct_pod(
-        dag_id="dag",
-        task_id="task",
-        run_id="run",
-        pod_id="dag-task-1",
-        try_number=1,
-        kube_image="",
-        date=None,
-        args=["run"],
-        pod_override_object=override,
-        base_worker_pod=template,
-        namespace="default",
-        scheduler_job_id="7",
-    )
-    return ApiClient().sanitize_for_serialization(pod)
+from oracle.pods import MARKER, a_pod, of_container, of_spec, rendered
 
 
 def env(value):
@@ -45,10 +15,6 @@ def env(value):
 
 def mount(volume):
     return {"volume_mounts": [k8s.V1VolumeMount(mount_path="/data", name=volume)]}
-
-
-def of_container(key):
-    return lambda pod: pod["spec"]["containers"][0][key]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +39,7 @@ def of_container(key):
         pytest.param(
             a_pod(security_context=k8s.V1PodSecurityContext(run_as_user=1, fs_group=2)),
             a_pod(security_context=k8s.V1PodSecurityContext(run_as_user=3)),
-            lambda pod: pod["spec"]["securityContext"],
+            of_spec("securityContext"),
             {"runAsUser": 3},
             {"runAsUser": 3, "fsGroup": 2},
             id="security-context-is-merged-by-field",
@@ -81,7 +47,7 @@ def of_container(key):
         pytest.param(
             a_pod(host_network=True),
             a_pod(host_network=False),
-            lambda pod: pod["spec"]["hostNetwork"],
+            of_spec("hostNetwork"),
             True,
             False,
             id="false-in-an-override-counts",
@@ -113,7 +79,7 @@ def of_container(key):
         pytest.param(
             a_pod(restart_policy="Always"),
             a_pod(),
-            lambda pod: pod["spec"]["restartPolicy"],
+            of_spec("restartPolicy"),
             "Always",
             "Never",
             id="a-pod-is-never-restarted",
