@@ -176,7 +176,12 @@ class WaitRetryAfterOrExponential:
     def __call__(self, retry_state):
         """Return the seconds that our dispatcher would wait."""
         attempt = getattr(retry_state, "attempt_number", 1)
-        return _decision(retry_state.outcome.exception(), attempt=attempt).after_s
+        return wait_s(retry_state.outcome.exception(), attempt=attempt)
+
+
+def wait_s(error, *, attempt):
+    """Return the seconds our dispatcher waits after the `attempt`-th failed create (from 1)."""
+    return _decision(error, attempt=attempt).after_s
 
 
 def _decision(error, *, attempt):
@@ -185,7 +190,8 @@ def _decision(error, *, attempt):
         ours = errors.ConnectionLostError(str(error))
     else:
         after = (error.headers or {}).get("Retry-After")
-        ours = errors.ApiError(status, retry_after_s=after and float(after))
+        text = getattr(error, "body", None) or ""
+        ours = errors.ApiError(status, message=text, retry_after_s=after and float(after))
     return publish_policy.decide_create(ours, attempt=attempt, elapsed_s=0, budget_s=900)
 
 
