@@ -6,7 +6,10 @@ difference that one of the two gives up is noticed.
 
 import pytest
 from kubernetes.client import models as k8s
-from oracle.pods import MARKER, a_pod, of_container, of_spec, rendered
+from oracle.pods import a_pod, of_container, of_spec, rendered
+
+MARKER = {"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"}
+"""The variable that both executors give the base container."""
 
 
 def env(value):

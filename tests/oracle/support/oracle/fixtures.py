@@ -42,7 +42,6 @@ class DagMaker:
 
     def __init__(self, session):
         self._session = session
-        self._version = 0
         self.dag = None
 
     @contextlib.contextmanager

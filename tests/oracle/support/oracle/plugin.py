@@ -84,7 +84,7 @@ class Judge:
             self._counts[self._file(item)]["tests"] += 1
         if config.getoption("against") != "tradewind":
             return
-        _check_tables([(self._file(item), _name(item)) for item in of_upstream])
+        check(TABLES, tests=[(self._file(item), _name(item)) for item in of_upstream])
         set_aside = {item for item in of_upstream if self._is_set_aside(item)}
         items[:] = [item for item in items if item not in set_aside]
         config.hook.pytest_deselected(items=list(set_aside))
@@ -137,26 +137,24 @@ class Judge:
 
 
 def _name(item):
-    """Return class, name and parameters; pytest has no path for files outside the checkout."""
-    return item.nodeid.removeprefix("::")
+    """Return class, name and parameters, without the path (empty outside the checkout)."""
+    return item.nodeid.partition("::")[2]
 
 
 def _find(table, file, test):
     return next((entry for entry in table if entry.file == file and entry.names(test)), None)
 
 
-def _check_tables(tests):
-    """Stop when an entry names no test, or two name the same."""
-    entries = [entry for table in TABLES.values() for entry in table]
+def check(tables, *, tests):
+    """Stop when an entry names none of the tests (file and name), or two name the same."""
+    entries = [entry for table in tables.values() for entry in table]
     used = set()
     for file, test in tests:
         hits = [(entry, p) for entry in entries if entry.file == file for p in entry.names(test)]
         used.update(hits)
         if len(hits) > 1:
-            raise pytest.UsageError(
-                f"{file} {test} stands in the tables more than once: "
-                + ", ".join(pattern for _, pattern in hits)
-            )
+            patterns = ", ".join(repr(pattern) for _, pattern in hits)
+            raise pytest.UsageError(f"{file} {test} stands in the tables twice: {patterns}")
     for entry in entries:
         for pattern in entry.patterns:
             if (entry, pattern) not in used:

@@ -4,9 +4,6 @@ from airflow.providers.cncf.kubernetes.pod_generator import PodGenerator
 from kubernetes.client import ApiClient
 from kubernetes.client import models as k8s
 
-MARKER = {"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"}
-"""The variable that both executors give the base container."""
-
 
 def a_pod(*, metadata=None, container=None, **spec):
     """Return a pod with one container, named base unless `container` says otherwise."""
