@@ -18,7 +18,16 @@ import msgspec
 
 from tradewind.client import auth
 from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
-from tradewind.client.models import EventType, ListMetadata, Metadata, Pod, PodPage, WatchEvent
+from tradewind.client.models import (
+    Event,
+    EventPage,
+    EventType,
+    ListMetadata,
+    Metadata,
+    Pod,
+    PodPage,
+    WatchEvent,
+)
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +39,7 @@ _Decoded = TypeVar("_Decoded")
 
 _pod = msgspec.json.Decoder(Pod)
 _page = msgspec.json.Decoder(PodPage)
+_events = msgspec.json.Decoder(EventPage)
 
 
 class _Line(msgspec.Struct):
@@ -122,6 +132,13 @@ class HttpCluster:
         query = {"container": container, "tailLines": str(tail_lines)}
         return (await self._call("GET", path, query=query)).decode(errors="replace")
 
+    async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:
+        """Return what the cluster said about that very pod, latest last."""
+        path = f"/api/v1/namespaces/{namespace}/events"
+        query = {"fieldSelector": f"involvedObject.uid={pod_uid}", "limit": str(limit)}
+        page: EventPage = _decode(_events, await self._call("GET", path, query=query))
+        return tuple(sorted(page.items, key=lambda event: event.last_seen))
+
     async def close(self) -> None:
         """Close all connections."""
         if self._session is not None:
@@ -189,7 +206,7 @@ def _decode(decoder: msgspec.json.Decoder[_Decoded], payload: bytes) -> _Decoded
         return decoder.decode(payload)
     except msgspec.DecodeError as error:
         raise ConnectionLostError(
-            f"the answer is no pod ({error}): {payload[:256]!r}; is a proxy in between?"
+            f"the answer cannot be read ({error}): {payload[:256]!r}; is a proxy in between?"
         ) from error
 
 

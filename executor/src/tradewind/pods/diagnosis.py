@@ -1,98 +1,117 @@
-"""One sentence on why a pod ended, for the person who reads the failed task. Pure.
+"""Why a pod ended, for the person who reads the failed task. Pure.
 
-Most specific evidence first: the base container's own end, then a disruption announced in the
-conditions, then an init container, then the pod's reason, then what it was waiting for.
+Most specific evidence first: what the kubelet says of the whole pod, a disruption announced in the
+conditions, a deletion, the end of the task's container, an init container, what a container waits
+for, the scheduler, and last the events, which are needed only where the status tells nothing.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 
-from tradewind.client.models import ContainerStatus, Pod, Terminated
-from tradewind.pods import state
+from tradewind.client.models import Event, Pod, Terminated
+from tradewind.pods import causes, ending, removal, startup, state
+from tradewind.pods.causes import Cause, Finding, Kind
 
-_SIGNAL_BASE = 128
-_MAX_CHARS = 400
+_STOPPED = frozenset({signal.SIGTERM, signal.SIGKILL})
+
+
+def explain(pod: Pod, *, events: Sequence[Event] = ()) -> Cause:
+    """Return why the pod ended or does not start; `events` are those of that pod, if asked for."""
+    finding = (
+        _whole_pod(pod, events)
+        or removal.from_disruption(pod)
+        or _container(pod)
+        or _init_container(pod)
+        or startup.from_waiting(pod)
+        or removal.from_events(events)
+        or startup.from_events(events, namespace=pod.metadata.namespace)
+        or _unplaced(pod)
+        or _silent(pod)
+    )
+    return causes.tell(pod, finding)
 
 
 def of(pod: Pod) -> str:
-    """Return why the pod ended or does not start: never empty, at most about 500 characters."""
-    evidence = (
-        _pod_reason(pod)
-        or _disruption(pod)
-        or _container_end(pod)
-        or _init_container(pod)
-        or _waiting(pod)
-        or f"pod is {pod.status.phase or 'unknown'} without a reason"
+    """Return the sentence of `explain`."""
+    return explain(pod).sentence
+
+
+def deleted(pod: Pod, *, events: Sequence[Event] = (), seen: bool = True) -> Cause:
+    """Return why the pod, as last seen, was gone before its container had ended.
+
+    `seen` is False when no watch told of its end and only its absence from a list did.
+    """
+    finding = (
+        removal.from_disruption(pod)
+        or removal.from_reason(pod)
+        or removal.from_events(events)
+        or Finding(Kind.DELETED, "it was deleted from outside")
     )
-    return f"pod {pod.metadata.namespace}/{pod.metadata.name}: {evidence[:_MAX_CHARS]}"
-
-
-def deleted(pod: Pod) -> str:
-    """Return the sentence for a pod that disappeared before its container had ended."""
     where = f" on node {pod.spec.node_name}" if pod.spec.node_name else ""
-    cause = _disruption(pod) or _pod_reason(pod) or "it was deleted from outside"
-    name = f"{pod.metadata.namespace}/{pod.metadata.name}"
-    return f"pod {name} was gone before its task had ended{where}: {cause}"
+    unseen = "" if seen else ", and nobody saw it end"
+    lead = f" was gone before its task had ended{where}{unseen}"
+    return causes.tell(pod, finding, lead=lead)
 
 
-def _container_end(pod: Pod) -> str:
-    end = state.ended(pod)
-    return "" if end is None or end.exit_code == 0 else f"container base {_ending(end)}"
+def _whole_pod(pod: Pod, events: Sequence[Event]) -> Finding | None:
+    finding = removal.from_reason(pod)
+    if finding is None or finding.kind is not Kind.DEADLINE or state.has_started(pod):
+        return finding
+    # The deadline also counts the time before the start: what the pod waited for is the cause.
+    waited = startup.from_waiting(pod) or startup.from_events(
+        events, namespace=pod.metadata.namespace
+    )
+    if waited is None:
+        return finding
+    facts = f"{finding.facts} before the task began: {waited.facts}"
+    return Finding(Kind.DEADLINE, facts, waited.remedy or causes.ABOUT[waited.kind].remedy)
 
 
-def _ending(end: Terminated) -> str:
-    if end.reason == "OOMKilled":
-        return "was OOMKilled: it used more memory than its limit; raise the memory limit"
-    words = f"ended with exit code {end.exit_code}"
-    number = end.signal or (end.exit_code - _SIGNAL_BASE if end.exit_code > _SIGNAL_BASE else 0)
-    if number:
-        words += f" ({_signal_name(number)})"
-    if end.reason and end.reason not in {"Error", "Completed"}:
-        words += f", {end.reason}"
-    return f"{words}: {end.message}" if end.message else words
+def _container(pod: Pod) -> Finding | None:
+    base = state.base_status(pod)
+    end = None if base is None else base.state.terminated
+    if base is None or end is None:
+        return None
+    finding = ending.of(end, name=base.name, pod=pod)
+    if finding is None:
+        # A failed pod whose task's container ended well: something else than the task failed.
+        return _silent_success(end) if pod.status.phase != "Failed" else None
+    if finding.kind is Kind.SIGNAL and _was_deleted(pod, end):
+        facts = f"deleted from outside while its task ran: {finding.facts}"
+        return Finding(Kind.DELETED, facts)
+    return finding
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+def _was_deleted(pod: Pod, end: Terminated) -> bool:
+    return pod.metadata.deletion_timestamp is not None and ending.killed_by(end) in _STOPPED
 
 
-def _disruption(pod: Pod) -> str:
-    for condition in pod.status.conditions:
-        if condition.type == "DisruptionTarget" and condition.status == "True":
-            return f"disrupted ({condition.reason}): {condition.message}"
-    return ""
+def _silent_success(end: Terminated) -> Finding:
+    said = f": {end.message}" if end.message else ""
+    facts = f"container base ended with exit code 0, but its task never reported a result{said}"
+    return Finding(Kind.NO_RESULT, facts)
 
 
-def _pod_reason(pod: Pod) -> str:
-    if not pod.status.reason:
-        return ""
-    return f"{pod.status.reason}: {pod.status.message}".rstrip(": ")
-
-
-def _init_container(pod: Pod) -> str:
+def _init_container(pod: Pod) -> Finding | None:
     for status in pod.status.init_container_statuses:
         end = status.state.terminated
-        if end is not None and end.exit_code != 0:
-            return f"init container {status.name} {_ending(end)}"
-    return ""
+        finding = None if end is None else ending.of(end, name=status.name, pod=pod)
+        if finding is None or state.is_sidecar(pod, status.name):
+            continue  # A sidecar is ended by the kubelet after the task's container, often badly.
+        if finding.kind in {Kind.EXIT_CODE, Kind.SIGNAL}:
+            remedy = f"read the log of init container {status.name!r} and correct it"
+            return Finding(Kind.INIT_CONTAINER, f"init {finding.facts}", remedy)
+        return Finding(finding.kind, f"init {finding.facts}", finding.remedy)
+    return None
 
 
-def _waiting(pod: Pod) -> str:
-    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-        if said := _waiting_reason(status):
-            return f"container {status.name} waits: {said}"
-    for condition in pod.status.conditions:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"not scheduled ({condition.reason}): {condition.message}"
-    return ""
+def _unplaced(pod: Pod) -> Finding | None:
+    return startup.from_schedule(pod) if pod.status.phase == "Pending" else None
 
 
-def _waiting_reason(status: ContainerStatus) -> str:
-    waiting = status.state.waiting
-    if waiting is None or waiting.reason in {"", "PodInitializing", "ContainerCreating"}:
-        return ""
-    return f"{waiting.reason}: {waiting.message}".rstrip(": ")
+def _silent(pod: Pod) -> Finding:
+    phase = pod.status.phase or "without a phase"
+    said = f": {pod.status.message}" if pod.status.message else " and gives no reason"
+    return Finding(Kind.NO_REASON, f"pod is {phase}{said}")

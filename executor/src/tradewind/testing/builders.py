@@ -61,10 +61,16 @@ def a_launch(**changed: Any) -> Launch:
     return Launch(**(values | changed))
 
 
-def a_pod(*, status: Mapping[str, Any] | None = None, **metadata: Any) -> Pod:
-    """Return a decoded pod; metadata and status in Kubernetes' own camelCase."""
+def a_pod(
+    *,
+    status: Mapping[str, Any] | None = None,
+    spec: Mapping[str, Any] | None = None,
+    **metadata: Any,
+) -> Pod:
+    """Return a decoded pod; metadata, spec and status in Kubernetes' own camelCase."""
     identity = {"name": "etl-load", "namespace": "tasks", "uid": "u1", "resourceVersion": "1"}
-    return msgspec.convert({"metadata": identity | metadata, "status": dict(status or {})}, Pod)
+    parts = {"metadata": identity | metadata, "spec": dict(spec or {}), "status": dict(status or {})}
+    return msgspec.convert(parts, Pod)
 
 
 def base_running() -> dict[str, Any]:
