@@ -144,7 +144,7 @@ ABOUT: dict[Kind, About] = {
         "correct the image: lower case, registry/repository:tag, no spaces",
     ),
     Kind.CONFIG_ERROR: About(
-        "A container cannot be created as asked: a Secret, a ConfigMap, a key or its user is wrong.",
+        "A container cannot be created as asked: a Secret, a ConfigMap, a key or a user is wrong.",
         "create what is missing in the pod's namespace or correct the pod template or pod_override",
     ),
     Kind.CREATE_ERROR: About(
@@ -158,7 +158,7 @@ ABOUT: dict[Kind, About] = {
     ),
     Kind.MOUNT_FAILED: About(
         "A volume could not be attached or mounted.",
-        "check that the volume's Secret, ConfigMap or claim exists and may be attached to that node",
+        "check that the volume's Secret, ConfigMap or claim exists and fits that node",
         infrastructure=True,
     ),
     Kind.SANDBOX_FAILED: About(
@@ -261,6 +261,12 @@ def clip(text: str, limit: int) -> str:
     """Return the text on one line, without a closing mark, cut to `limit` characters."""
     line = " ".join(text.split()).rstrip(" .,;:")
     return line if len(line) <= limit else f"{line[: limit - 1].rstrip()}…"
+
+
+def tail(text: str, limit: int) -> str:
+    """Return the text on one line, cut to its last `limit` characters: there a traceback ends."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"…{line[1 - limit :].lstrip()}"
 
 
 def quoted(reason: str, message: str) -> str:

@@ -1,8 +1,8 @@
 """Why a pod ended, for the person who reads the failed task. Pure.
 
 Most specific evidence first: what the kubelet says of the whole pod, a disruption announced in the
-conditions, a deletion, the end of the task's container, an init container, what a container waits
-for, the scheduler, and last the events, which are needed only where the status tells nothing.
+conditions, the end of the task's container, an init container, a deletion, what a container waits
+for, and last the events, which are needed only where the status tells nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import signal
 from collections.abc import Sequence
 
 from tradewind.client.models import Event, Pod, Terminated
-from tradewind.pods import causes, ending, removal, startup, state
+from tradewind.pods import causes, ending, pending, removal, startup, state
 from tradewind.pods.causes import Cause, Finding, Kind
+from tradewind.pods.state import PodState
 
 _STOPPED = frozenset({signal.SIGTERM, signal.SIGKILL})
 
@@ -24,10 +25,12 @@ def explain(pod: Pod, *, events: Sequence[Event] = ()) -> Cause:
         or removal.from_disruption(pod)
         or _container(pod)
         or _init_container(pod)
+        or _deleting(pod)
         or startup.from_waiting(pod)
         or removal.from_events(events)
+        or pending.find(pod, events=events)
         or startup.from_events(events, namespace=pod.metadata.namespace)
-        or _unplaced(pod)
+        or removal.from_reason(pod)
         or _silent(pod)
     )
     return causes.tell(pod, finding)
@@ -57,7 +60,9 @@ def deleted(pod: Pod, *, events: Sequence[Event] = (), seen: bool = True) -> Cau
 
 def _whole_pod(pod: Pod, events: Sequence[Event]) -> Finding | None:
     finding = removal.from_reason(pod)
-    if finding is None or finding.kind is not Kind.DEADLINE or state.has_started(pod):
+    if finding is None or finding.kind is Kind.OTHER:
+        return None  # A reason that we do not know must not hide one that we do.
+    if finding.kind is not Kind.DEADLINE or state.has_started(pod):
         return finding
     # The deadline also counts the time before the start: what the pod waited for is the cause.
     waited = startup.from_waiting(pod) or startup.from_events(
@@ -71,13 +76,13 @@ def _whole_pod(pod: Pod, events: Sequence[Event]) -> Finding | None:
 
 def _container(pod: Pod) -> Finding | None:
     base = state.base_status(pod)
-    end = None if base is None else base.state.terminated
+    end = state.ended(pod)
     if base is None or end is None:
         return None
     finding = ending.of(end, name=base.name, pod=pod)
     if finding is None:
-        # A failed pod whose task's container ended well: something else than the task failed.
-        return _silent_success(end) if pod.status.phase != "Failed" else None
+        said = f"{ending.words(end, name=base.name)}, but its task never reported a result"
+        return Finding(Kind.NO_RESULT, said)
     if finding.kind is Kind.SIGNAL and _was_deleted(pod, end):
         facts = f"deleted from outside while its task ran: {finding.facts}"
         return Finding(Kind.DELETED, facts)
@@ -86,12 +91,6 @@ def _container(pod: Pod) -> Finding | None:
 
 def _was_deleted(pod: Pod, end: Terminated) -> bool:
     return pod.metadata.deletion_timestamp is not None and ending.killed_by(end) in _STOPPED
-
-
-def _silent_success(end: Terminated) -> Finding:
-    said = f": {end.message}" if end.message else ""
-    facts = f"container base ended with exit code 0, but its task never reported a result{said}"
-    return Finding(Kind.NO_RESULT, facts)
 
 
 def _init_container(pod: Pod) -> Finding | None:
@@ -107,8 +106,10 @@ def _init_container(pod: Pod) -> Finding | None:
     return None
 
 
-def _unplaced(pod: Pod) -> Finding | None:
-    return startup.from_schedule(pod) if pod.status.phase == "Pending" else None
+def _deleting(pod: Pod) -> Finding | None:
+    if state.of(pod) is not PodState.DELETING:
+        return None
+    return Finding(Kind.DELETED, "it is being deleted from outside, and its task has not ended")
 
 
 def _silent(pod: Pod) -> Finding:

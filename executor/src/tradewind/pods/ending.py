@@ -10,8 +10,10 @@ import signal
 
 from tradewind.client.models import Pod, Quantity, Resources, Terminated
 from tradewind.pods import state
-from tradewind.pods.causes import Finding, Kind
+from tradewind.pods.causes import Finding, Kind, tail
 
+_MAX_MESSAGE_CHARS = 220
+"""Of a termination message, which may be the last 2 KiB of the container's log."""
 _SIGNAL_BASE = 128
 _LAST_SIGNAL = 64
 _PLAIN_REASONS = frozenset({"", "Error", "Completed"})
@@ -66,7 +68,7 @@ def words(end: Terminated, *, name: str) -> str:
     number = killed_by(end)
     code = f"exit code {end.exit_code}" + (f" ({number.name})" if number else "")
     reason = "" if end.reason in _PLAIN_REASONS else f", {end.reason}"
-    message = f": {end.message}" if end.message else ""
+    message = f": {tail(end.message, _MAX_MESSAGE_CHARS)}" if end.message else ""
     return f"container {name} ended with {code}{reason}{message}"
 
 

@@ -116,22 +116,29 @@ class Step(Enum):
 
 def why_pending(pod: Pod, *, events: Sequence[Event] = ()) -> Pending | None:
     """Return what the pod waits for; None once it runs, has ended or is being deleted."""
-    if state.of(pod) is not PodState.PENDING:
+    finding = find(pod, events=events)
+    if finding is None:
         return None
-    finding = (
-        startup.from_schedule(pod)
-        or startup.from_waiting(pod)
-        or _silent_node(pod)
-        or _init(pod)
-        or startup.from_events(events, namespace=pod.metadata.namespace)
-        or _starting(pod, events)
-    )
     return Pending(
         kind=finding.kind,
         sentence=causes.tell(pod, finding).sentence,
         klass=_CLASS_BY_KIND.get(finding.kind, PendingClass.STARTING),
         fatal=_is_fatal(finding),
         wants_events=finding.kind in {Kind.SLOW_START, Kind.NODE_SILENT},
+    )
+
+
+def find(pod: Pod, *, events: Sequence[Event] = ()) -> Finding | None:
+    """Return what `why_pending` tells, for a caller that words it itself."""
+    if state.of(pod) is not PodState.PENDING:
+        return None
+    return (
+        startup.from_schedule(pod)
+        or startup.from_waiting(pod)
+        or _init(pod)
+        or startup.from_events(events, namespace=pod.metadata.namespace)
+        or _silent_node(pod)
+        or _starting(pod, events)
     )
 
 
@@ -183,5 +190,15 @@ def _init(pod: Pod) -> Finding | None:
 def _starting(pod: Pod, events: Sequence[Event]) -> Finding:
     where = f" on node {pod.spec.node_name}" if pod.spec.node_name else ""
     doing = startup.pulling(events)
-    facts = f"its containers are being created{where}" + (f" ({doing})" if doing else "")
-    return Finding(Kind.SLOW_START, facts)
+    what = (
+        "volumes and network are being set up" if _is_bare(pod) else "containers are being created"
+    )
+    return Finding(Kind.SLOW_START, f"its {what}{where}" + (f" ({doing})" if doing else ""))
+
+
+def _is_bare(pod: Pod) -> bool:
+    """Whether the kubelet says that volumes and network are not ready yet."""
+    return any(
+        condition.type == "PodReadyToStartContainers" and condition.status == "False"
+        for condition in pod.status.conditions
+    )

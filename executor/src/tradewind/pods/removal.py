@@ -72,14 +72,14 @@ def from_reason(pod: Pod) -> Finding | None:
     if not reason:
         return None
     if reason == "Evicted":
-        return _evicted(f"evicted by the kubelet{_where(pod)}: {message or 'no details'}", message)
+        return _evicted(f"evicted by the kubelet ({_said(pod, reason, message)})", message)
     if reason == "DeadlineExceeded":
         return _deadline(pod)
     known = _BY_POD_REASON.get(reason)
     if known is not None:
-        return Finding(known, f"{_words(known)}{_where(pod)} ({quoted(reason, message)})")
+        return Finding(known, f"{_words(known)} ({_said(pod, reason, message)})")
     if reason in _REFUSALS or reason.startswith("OutOf") or message.startswith(_REJECTED):
-        return Finding(Kind.NODE_REFUSED, f"refused{_where(pod)} ({quoted(reason, message)})")
+        return Finding(Kind.NODE_REFUSED, f"refused by its node ({_said(pod, reason, message)})")
     return Finding(Kind.OTHER, f"failed with {quoted(reason, message)}")
 
 
@@ -105,14 +105,14 @@ def from_events(events: Sequence[Event]) -> Finding | None:
 
 
 def _disruption(pod: Pod, condition: Condition) -> Finding:
-    said = quoted(condition.reason, condition.message)
+    said = _said(pod, condition.reason, condition.message)
     if condition.reason == "TerminationByKubelet":
-        return _by_kubelet(pod, condition.message, said)
+        return _by_kubelet(condition.message, said)
     kind, words = _BY_DISRUPTION.get(condition.reason, (Kind.DISRUPTED, "disrupted"))
-    return Finding(kind, f"{words}{_where(pod)} ({said})")
+    return Finding(kind, f"{words} ({said})")
 
 
-def _by_kubelet(pod: Pod, message: str, said: str) -> Finding:
+def _by_kubelet(message: str, said: str) -> Finding:
     """Tell apart the three removals that the kubelet announces under one reason."""
     lower = message.lower()
     if "shutdown" in lower or "shutting down" in lower:
@@ -120,15 +120,17 @@ def _by_kubelet(pod: Pod, message: str, said: str) -> Finding:
     elif "preempt" in lower:
         kind = Kind.PREEMPTED
     else:
-        return _evicted(f"evicted by the kubelet{_where(pod)} ({said})", message)
-    return Finding(kind, f"{_words(kind)}{_where(pod)} ({said})")
+        return _evicted(f"evicted by the kubelet ({said})", message)
+    return Finding(kind, f"{_words(kind)} ({said})")
 
 
 def _evicted(facts: str, message: str) -> Finding:
     if _OWN_STORAGE.search(message):
         return Finding(Kind.STORAGE_LIMIT, facts)
     scarce = _SCARCE.search(message)
-    return Finding(Kind.EVICTED, facts, _REMEDY_BY_SCARCE.get(scarce.group(1), "") if scarce else "")
+    return Finding(
+        Kind.EVICTED, facts, _REMEDY_BY_SCARCE.get(scarce.group(1), "") if scarce else ""
+    )
 
 
 def _deadline(pod: Pod) -> Finding:
@@ -147,5 +149,6 @@ def _words(kind: Kind) -> str:
             return "ended by the shutdown of its node"
 
 
-def _where(pod: Pod) -> str:
-    return f" on node {pod.spec.node_name}" if pod.spec.node_name else ""
+def _said(pod: Pod, reason: str, message: str) -> str:
+    node = pod.spec.node_name
+    return quoted(f"{reason} on node {node}" if node else reason, message)

@@ -59,6 +59,7 @@ _PULL_REMEDIES = (
 
 _MISSING_OBJECT = re.compile(r'\b(secret|configmap) "([^"]+)" not found', re.IGNORECASE)
 _MISSING_KEY = re.compile(r"find key (\S+) in (Secret|ConfigMap) \S*?([\w.-]+)(?:\s|$)")
+_MISSING_ITEM = re.compile(r"references non-existent (?:config|secret) key: (\S+)")
 _NOT_NON_ROOT = re.compile(r"runAsNonRoot")
 _OBJECTS = {"secret": "Secret", "configmap": "ConfigMap"}
 
@@ -205,6 +206,10 @@ def _config_remedy(message: str, namespace: str) -> str:
     if found := _MISSING_KEY.search(message):
         key, kind, name = found.groups()
         return f"add key {key!r} to {kind} {name!r} in namespace {namespace!r}, or correct the key"
+    if found := _MISSING_ITEM.search(message):
+        return (
+            f"add key {found.group(1)!r} to the Secret or ConfigMap, or correct the volume's items"
+        )
     if found := _MISSING_OBJECT.search(message):
         kind, name = _OBJECTS[found.group(1).lower()], found.group(2)
         return f"create {kind} {name!r} in namespace {namespace!r}, or correct its name"
