@@ -15,6 +15,7 @@ from tradewind.client.models import Pod
 MAX_CHARS = 500
 _MAX_NAME_CHARS = 130
 """Our own names are shorter; pods adopted from another executor may be called anything."""
+_MAX_SUBJECT_CHARS = 210
 _LEAST_FACTS_CHARS = 100
 
 
@@ -252,6 +253,7 @@ def tell(pod: Pod, finding: Finding, *, lead: str = "") -> Cause:
 def say(subject: str, finding: Finding) -> Cause:
     """Return the cause with a sentence of subject, as many facts as fit, and the whole remedy."""
     remedy = finding.remedy or ABOUT[finding.kind].remedy
+    subject = clip(subject, _MAX_SUBJECT_CHARS)
     room = MAX_CHARS - len(subject) - len(remedy) - len(": ; ")
     facts = clip(finding.facts, max(room, _LEAST_FACTS_CHARS))
     return Cause(kind=finding.kind, sentence=f"{subject}: {facts}; {remedy}")
@@ -271,4 +273,4 @@ def tail(text: str, limit: int) -> str:
 
 def quoted(reason: str, message: str) -> str:
     """Return a reason with the words that came with it, if any."""
-    return f"{reason}: {message}".strip(": ")
+    return f"{reason}: {message.strip().rstrip('.,;:')}".strip(": ")

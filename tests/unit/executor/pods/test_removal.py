@@ -172,7 +172,7 @@ def test_the_pods_own_reason_is_told(status, kind, facts, remedy):
             "critical pod",
             id="kubelet-preempts",
         ),
-        pytest.param(disrupted("Novel", "words"), Kind.DISRUPTED, "Novel: words", id="unknown"),
+        pytest.param(disrupted("Novel", "words"), Kind.DISRUPTED, "disrupted (Novel", id="unknown"),
     ],
 )
 def test_a_disruption_is_blamed_on_the_cluster_and_not_on_the_signal_it_sent(status, kind, facts):

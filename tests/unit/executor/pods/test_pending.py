@@ -1,0 +1,401 @@
+"""Waits as the scheduler and the kubelet of Kubernetes 1.36 write them."""
+
+import pytest
+
+from tradewind.pods import pending
+from tradewind.pods.causes import Kind
+from tradewind.pods.pending import PendingClass
+from tradewind.testing.builders import (
+    a_pod,
+    an_event,
+    base_ended,
+    base_running,
+    base_waiting,
+    condition,
+)
+
+PLACED = {
+    "nodeName": "node-1",
+    "containers": [{"name": "sidecar", "image": "envoy:1"}, {"name": "base", "image": "nope:1"}],
+    "initContainers": [{"name": "fetch"}, {"name": "proxy", "restartPolicy": "Always"}],
+}
+CREATING = base_waiting("ContainerCreating")
+NOT_FOUND = (
+    "rpc error: code = NotFound desc = failed to pull and unpack image "
+    '"docker.io/library/nope:1": failed to resolve reference "docker.io/library/nope:1": '
+    "docker.io/library/nope:1: not found"
+)
+
+
+def unscheduled(message, reason="Unschedulable"):
+    return {"phase": "Pending"} | condition("PodScheduled", reason, message, status="False")
+
+
+def config_error(message):
+    return base_waiting("CreateContainerConfigError", message)
+
+
+def with_init(state, name="fetch", **more):
+    init = {"name": name, "state": state} | more
+    return base_waiting("PodInitializing") | {"initContainerStatuses": [init]}
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "remedy"),
+    [
+        pytest.param(
+            base_waiting("ErrImagePull", NOT_FOUND),
+            "pulling image 'nope:1' failed (ErrImagePull: docker.io/library/nope:1: not found)",
+            "correct the image's name and tag",
+            id="first-failure",
+        ),
+        pytest.param(
+            base_waiting(
+                "ImagePullBackOff", f'Back-off pulling image "nope:1": ErrImagePull: {NOT_FOUND}'
+            ),
+            "keeps failing (ImagePullBackOff: docker.io/library/nope:1: not found)",
+            "correct the image's name and tag",
+            id="again-and-again",
+        ),
+        pytest.param(
+            base_waiting("ImagePullBackOff", 'Back-off pulling image "nope:1"'),
+            "keeps failing (ImagePullBackOff)",
+            "check the image's name and tag, imagePullSecrets",
+            id="an-old-kubelet-does-not-say-why",
+        ),
+        pytest.param(
+            base_waiting(
+                "ErrImagePull",
+                "pull access denied, repository does not exist or may require authorization",
+            ),
+            "pull access denied",
+            "imagePullSecrets",
+            id="no-credentials",
+        ),
+        pytest.param(
+            base_waiting("ErrImagePull", "429 Too Many Requests - toomanyrequests: rate limit"),
+            "429",
+            "registry mirror",
+            id="rate-limit",
+        ),
+        pytest.param(
+            base_waiting("ErrImagePull", "dial tcp: lookup registry.local: no such host"),
+            "no such host",
+            "DNS",
+            id="registry-out-of-reach",
+        ),
+        pytest.param(
+            base_waiting(
+                "ErrImageNeverPull",
+                'Container image "nope:1" is not present with pull policy of Never',
+            ),
+            "ErrImageNeverPull",
+            "IfNotPresent",
+            id="never-pull",
+        ),
+        pytest.param(
+            with_init({"waiting": {"reason": "ErrImagePull", "message": "not found"}}),
+            "container fetch has no image: pulling its image failed",
+            "name and tag",
+            id="of-an-init-container",
+        ),
+    ],
+)
+def test_an_image_that_cannot_be_pulled_is_told_in_the_registrys_words(status, facts, remedy):
+    found = pending.why_pending(a_pod(spec=PLACED, status=status))
+    assert (found.kind, found.klass) == (Kind.IMAGE_PULL, PendingClass.IMAGE)
+    assert facts in found.sentence
+    assert remedy in found.sentence.partition("; ")[2]
+    assert not found.fatal
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "remedy", "fatal"),
+    [
+        pytest.param(
+            config_error('secret "db" not found'),
+            Kind.CONFIG_ERROR,
+            "create Secret 'db' in namespace 'tasks', or correct its name",
+            False,
+            id="no-secret",
+        ),
+        pytest.param(
+            config_error('configmap "settings" not found'),
+            Kind.CONFIG_ERROR,
+            "create ConfigMap 'settings' in namespace 'tasks', or correct its name",
+            False,
+            id="no-configmap",
+        ),
+        pytest.param(
+            config_error("couldn't find key password in Secret tasks/db"),
+            Kind.CONFIG_ERROR,
+            "add key 'password' to Secret 'db' in namespace 'tasks', or correct the key",
+            False,
+            id="no-such-key",
+        ),
+        pytest.param(
+            config_error(
+                'container has runAsNonRoot and image will run as root (pod: "x", container: base)'
+            ),
+            Kind.CONFIG_ERROR,
+            "set securityContext.runAsUser to a number above 0, or use an image with such a user",
+            True,
+            id="root",
+        ),
+        pytest.param(
+            base_waiting("CreateContainerError", "context deadline exceeded"),
+            Kind.CREATE_ERROR,
+            "let it be tried on another node; if it repeats, correct the container in the pod "
+            "template",
+            False,
+            id="runtime-trouble",
+        ),
+        pytest.param(
+            base_waiting("RunContainerError", "failed to start"),
+            Kind.START_ERROR,
+            "check command and args against the image: it must hold Airflow and that program",
+            False,
+            id="command",
+        ),
+        pytest.param(
+            base_waiting("InvalidImageName", "couldn't parse image name"),
+            Kind.IMAGE_NAME,
+            "correct the image: lower case, registry/repository:tag, no spaces",
+            True,
+            id="image-name",
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_work_names_what_to_correct(status, kind, remedy, fatal):
+    found = pending.why_pending(a_pod(spec=PLACED, status=status))
+    assert found.kind is kind
+    assert found.sentence.endswith(f"; {remedy}")
+    assert found.fatal is fatal
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "remedy"),
+    [
+        pytest.param(
+            unscheduled(
+                "0/3 nodes are available: 3 Insufficient memory. no new claims to deallocate, "
+                "preemption: 0/3 nodes are available: 3 No preemption victims found."
+            ),
+            "not scheduled (Unschedulable: 0/3 nodes are available: 3 Insufficient memory)",
+            "lower the pod's memory request or add nodes with free memory",
+            id="memory",
+        ),
+        pytest.param(
+            unscheduled(
+                "0/3 nodes are available: 1 node(s) had untolerated taint "
+                "{node-role.kubernetes.io/control-plane: }, 2 Insufficient nvidia.com/gpu."
+            ),
+            "2 Insufficient nvidia.com/gpu)",
+            "lower the pod's nvidia.com/gpu request or add nodes with free nvidia.com/gpu, "
+            "or add a toleration for the taint",
+            id="device-and-taint",
+        ),
+        pytest.param(
+            unscheduled(
+                "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
+            ),
+            "didn't match Pod's node affinity/selector",
+            "correct the pod's nodeSelector, affinity or spread",
+            id="selector",
+        ),
+        pytest.param(
+            unscheduled('persistentvolumeclaim "data" not found'),
+            'persistentvolumeclaim "data" not found',
+            "create or bind the PersistentVolumeClaim where the pod may run",
+            id="claim",
+        ),
+        pytest.param(
+            unscheduled("Scheduling is blocked due to non-empty scheduling gates"),
+            "non-empty scheduling gates",
+            "compare the pod's requests, nodeSelector, affinity and tolerations with the nodes",
+            id="no-known-word",
+        ),
+        pytest.param(
+            unscheduled("Scheduling is blocked", reason="SchedulingGated"),
+            "Scheduling is blocked",
+            "see which controller is to remove the pod's schedulingGates, or drop them",
+            id="gated",
+        ),
+        pytest.param(
+            {"phase": "Pending"},
+            "scheduler 'default-scheduler' has not looked at it yet",
+            "check that a scheduler named 'default-scheduler' runs",
+            id="no-scheduler",
+        ),
+    ],
+)
+def test_a_pod_without_a_node_tells_the_schedulers_own_sentence(status, facts, remedy):
+    found = pending.why_pending(a_pod(status=status))
+    assert (found.kind, found.klass) == (Kind.UNSCHEDULABLE, PendingClass.UNSCHEDULABLE)
+    assert facts in found.sentence
+    assert found.sentence.endswith(f"; {remedy}")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "klass", "facts"),
+    [
+        pytest.param(
+            {"phase": "Pending"} | condition("PodScheduled", ""),
+            Kind.NODE_SILENT,
+            PendingClass.SCHEDULED_NOT_STARTED,
+            "placed on node node-1, whose kubelet has not begun",
+            id="kubelet-silent",
+        ),
+        pytest.param(
+            CREATING,
+            Kind.SLOW_START,
+            PendingClass.STARTING,
+            "its containers are being created on node node-1",
+            id="creating",
+        ),
+        pytest.param(
+            CREATING | condition("PodReadyToStartContainers", "", status="False"),
+            Kind.SLOW_START,
+            PendingClass.STARTING,
+            "its volumes and network are being set up on node node-1",
+            id="not-even-creating",
+        ),
+        pytest.param(
+            with_init({"running": {"startedAt": "2026-01-01T00:00:00Z"}}),
+            Kind.INIT_CONTAINER,
+            PendingClass.INIT,
+            "init container fetch runs since 2026-01-01T00:00:00Z",
+            id="init-container-runs",
+        ),
+        pytest.param(
+            with_init({"running": {}}, name="proxy", started=False),
+            Kind.SIDECAR,
+            PendingClass.INIT,
+            "sidecar proxy runs, but its startup probe has not passed",
+            id="sidecar-not-ready",
+        ),
+        pytest.param(
+            with_init({"running": {}}, name="proxy", started=True),
+            Kind.SLOW_START,
+            PendingClass.STARTING,
+            "its containers are being created",
+            id="sidecar-ready",
+        ),
+        pytest.param(
+            with_init(
+                {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
+                name="proxy",
+                restartCount=3,
+                lastState={"terminated": {"exitCode": 1, "message": "no certificate"}},
+            ),
+            Kind.SIDECAR,
+            PendingClass.INIT,
+            "container proxy ended with exit code 1: no certificate, 3 restarts",
+            id="sidecar-crashes",
+        ),
+    ],
+)
+def test_a_start_under_way_tells_what_it_is_at(status, kind, klass, facts):
+    found = pending.why_pending(a_pod(spec=PLACED, status=status))
+    assert (found.kind, found.klass) == (kind, klass)
+    assert facts in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("status", "deleting"),
+    [
+        pytest.param(base_running(), False, id="runs"),
+        pytest.param(base_ended(1), False, id="ended"),
+        pytest.param(CREATING, True, id="being-deleted"),
+    ],
+)
+def test_a_pod_that_waits_for_nothing_has_no_reason(status, deleting):
+    times = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if deleting else {}
+    assert pending.why_pending(a_pod(spec=PLACED, status=status, **times)) is None
+
+
+VOLUME_TIMED_OUT = an_event(
+    "FailedMount", "Unable to attach or mount volumes: timed out waiting for the condition", at_s=9
+)
+NO_SECRET = an_event(
+    "FailedMount",
+    'MountVolume.SetUp failed for volume "creds" : secret "db" not found',
+    at_s=8,
+    count=7,
+)
+
+
+@pytest.mark.parametrize(
+    ("events", "kind", "klass", "facts"),
+    [
+        pytest.param(
+            [VOLUME_TIMED_OUT, NO_SECRET],
+            Kind.MOUNT_FAILED,
+            PendingClass.VOLUME,
+            "secret \"db\" not found, 7 times); create Secret 'db' in namespace",
+            id="the-telling-event-beats-the-later-vague-one",
+        ),
+        pytest.param(
+            [VOLUME_TIMED_OUT], Kind.MOUNT_FAILED, PendingClass.VOLUME, "timed out", id="only-vague"
+        ),
+        pytest.param(
+            [an_event("FailedMount", "references non-existent secret key: password")],
+            Kind.MOUNT_FAILED,
+            PendingClass.VOLUME,
+            "; add key 'password' to the Secret or ConfigMap, or correct the volume's items",
+            id="no-such-item",
+        ),
+        pytest.param(
+            [an_event("FailedAttachVolume", "Multi-Attach error for volume pvc-1")],
+            Kind.MOUNT_FAILED,
+            PendingClass.VOLUME,
+            "Multi-Attach error",
+            id="attached-elsewhere",
+        ),
+        pytest.param(
+            [an_event("FailedCreatePodSandBox", 'plugin type="calico" failed (add)')],
+            Kind.SANDBOX_FAILED,
+            PendingClass.STARTING,
+            'plugin type="calico" failed',
+            id="network",
+        ),
+        pytest.param(
+            [an_event("InspectFailed", "Failed to apply default image tag")],
+            Kind.IMAGE_NAME,
+            PendingClass.IMAGE,
+            "default image tag",
+            id="image-name",
+        ),
+        pytest.param(
+            [
+                an_event("Failed", f'Failed to pull image "nope:1": {NOT_FOUND}', at_s=1),
+                an_event("Failed", "Error: ErrImagePull", at_s=1),
+                an_event("BackOff", 'Back-off pulling image "nope:1"', at_s=2),
+            ],
+            Kind.IMAGE_PULL,
+            PendingClass.IMAGE,
+            "pulling an image failed (docker.io/library/nope:1: not found)",
+            id="image-between-two-pulls",
+        ),
+        pytest.param(
+            [NO_SECRET, an_event("Pulling", 'Pulling image "worker:1"', at_s=20)],
+            Kind.SLOW_START,
+            PendingClass.STARTING,
+            'on node node-1 (Pulling image "worker:1")',
+            id="overcome-trouble-is-no-reason",
+        ),
+        pytest.param(
+            [an_event("Scheduled", "Successfully assigned tasks/etl-load to node-1")],
+            Kind.SLOW_START,
+            PendingClass.STARTING,
+            "its containers are being created on node node-1;",
+            id="nothing-told",
+        ),
+    ],
+)
+def test_events_tell_what_the_status_does_not(events, kind, klass, facts):
+    pod = a_pod(spec=PLACED, status=CREATING)
+    assert pending.why_pending(pod).wants_events
+    found = pending.why_pending(pod, events=events)
+    assert (found.kind, found.klass) == (kind, klass)
+    assert facts in found.sentence
