@@ -228,6 +228,8 @@ class Finding:
     facts: str
     remedy: str = ""
     """Empty for the remedy of the kind."""
+    vague: bool = False
+    """Something is wrong, but this evidence does not say why; the pod's events may."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

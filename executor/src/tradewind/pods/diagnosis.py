@@ -26,10 +26,9 @@ def explain(pod: Pod, *, events: Sequence[Event] = ()) -> Cause:
         or _container(pod)
         or _init_container(pod)
         or _deleting(pod)
-        or startup.from_waiting(pod)
+        or startup.find(pod, events=events)
         or removal.from_events(events)
         or pending.find(pod, events=events)
-        or startup.from_events(events, namespace=pod.metadata.namespace)
         or removal.from_reason(pod)
         or _silent(pod)
     )
@@ -65,9 +64,7 @@ def _whole_pod(pod: Pod, events: Sequence[Event]) -> Finding | None:
     if finding.kind is not Kind.DEADLINE or state.has_started(pod):
         return finding
     # The deadline also counts the time before the start: what the pod waited for is the cause.
-    waited = startup.from_waiting(pod) or startup.from_events(
-        events, namespace=pod.metadata.namespace
-    )
+    waited = startup.find(pod, events=events)
     if waited is None:
         return finding
     facts = f"{finding.facts} before the task began: {waited.facts}"

@@ -124,7 +124,7 @@ def why_pending(pod: Pod, *, events: Sequence[Event] = ()) -> Pending | None:
         sentence=causes.tell(pod, finding).sentence,
         klass=_CLASS_BY_KIND.get(finding.kind, PendingClass.STARTING),
         fatal=_is_fatal(finding),
-        wants_events=finding.kind in {Kind.SLOW_START, Kind.NODE_SILENT},
+        wants_events=finding.vague,
     )
 
 
@@ -134,9 +134,8 @@ def find(pod: Pod, *, events: Sequence[Event] = ()) -> Finding | None:
         return None
     return (
         startup.from_schedule(pod)
-        or startup.from_waiting(pod)
+        or startup.find(pod, events=events)
         or _init(pod)
-        or startup.from_events(events, namespace=pod.metadata.namespace)
         or _silent_node(pod)
         or _starting(pod, events)
     )
@@ -171,7 +170,8 @@ def _silent_node(pod: Pod) -> Finding | None:
     if pod.status.container_statuses or pod.status.init_container_statuses:
         return None
     where = f" {pod.spec.node_name}" if pod.spec.node_name else ""
-    return Finding(Kind.NODE_SILENT, f"placed on node{where}, whose kubelet has not begun with it")
+    facts = f"placed on node{where}, whose kubelet has not begun with it"
+    return Finding(Kind.NODE_SILENT, facts, vague=True)
 
 
 def _init(pod: Pod) -> Finding | None:
@@ -189,11 +189,10 @@ def _init(pod: Pod) -> Finding | None:
 
 def _starting(pod: Pod, events: Sequence[Event]) -> Finding:
     where = f" on node {pod.spec.node_name}" if pod.spec.node_name else ""
+    what = "volumes and network are being set up" if _is_bare(pod) else "containers are being made"
     doing = startup.pulling(events)
-    what = (
-        "volumes and network are being set up" if _is_bare(pod) else "containers are being created"
-    )
-    return Finding(Kind.SLOW_START, f"its {what}{where}" + (f" ({doing})" if doing else ""))
+    facts = f"its {what}{where}" + (f" ({doing})" if doing else "")
+    return Finding(Kind.SLOW_START, facts, vague=True)
 
 
 def _is_bare(pod: Pod) -> bool:

@@ -93,8 +93,22 @@ _PROGRESS_EVENTS = frozenset({"Pulling", "Pulled", "Created", "Started"})
 _VAGUE = re.compile(r"timed out waiting|context deadline exceeded")
 
 
+def find(pod: Pod, *, events: Sequence[Event]) -> Finding | None:
+    """Return why a container that the task needs cannot start, or None while that is normal.
+
+    What the containers say counts; events say it where they do not, or only that something fails.
+    """
+    waiting = from_waiting(pod)
+    if waiting is not None and not waiting.vague:
+        return waiting
+    told = from_events(events, namespace=pod.metadata.namespace)
+    if told is None or (waiting is not None and waiting.kind is not told.kind):
+        return waiting
+    return told
+
+
 def from_waiting(pod: Pod) -> Finding | None:
-    """Return why a container that the task needs cannot start, or None while that is normal."""
+    """Return what a container that the task needs says of why it cannot start."""
     for status in _needed(pod):
         waiting = status.state.waiting
         if waiting is not None and waiting.reason not in _NORMAL:
@@ -131,7 +145,7 @@ def from_events(events: Sequence[Event], *, namespace: str) -> Finding | None:
         finding = _event(event, namespace=namespace)
         if finding is None:
             continue
-        if not _VAGUE.search(finding.facts):
+        if not finding.vague:
             return finding
         vague = vague or finding
     return vague
@@ -173,7 +187,7 @@ def _pull(who: str, waiting: Waiting, *, image: str) -> Finding:
     what = f"image {image!r}" if image else "its image"
     how = "keeps failing" if waiting.reason == "ImagePullBackOff" else "failed"
     facts = f"{who} has no image: pulling {what} {how} ({quoted(waiting.reason, words)})"
-    return Finding(Kind.IMAGE_PULL, facts, _first(_PULL_REMEDIES, words))
+    return Finding(Kind.IMAGE_PULL, facts, _first(_PULL_REMEDIES, words), vague=not words)
 
 
 def _crashes(pod: Pod, status: ContainerStatus) -> Finding:
@@ -189,7 +203,8 @@ def _event(event: Event, *, namespace: str) -> Finding | None:
     facts = f"{quoted(event.reason, event.message)}{times}"
     if event.reason in _MOUNT_EVENTS:
         remedy = _config_remedy(event.message, namespace)
-        return Finding(Kind.MOUNT_FAILED, f"a volume is missing ({facts})", remedy)
+        vague = _VAGUE.search(event.message) is not None
+        return Finding(Kind.MOUNT_FAILED, f"a volume is missing ({facts})", remedy, vague)
     if event.reason in _SANDBOX_EVENTS:
         return Finding(Kind.SANDBOX_FAILED, f"its node cannot set it up ({facts})")
     if event.reason == "InspectFailed":

@@ -15,7 +15,7 @@ from tradewind.testing.builders import (
 
 LONG = "words; and more words: " * 200
 PHASES = ["", "Pending", "Running", "Failed", "Unknown"]
-REASONS = [("", ""), ("Evicted", ""), ("DeadlineExceeded", LONG), ("OutOfcpu", "x"), ("Novel", "")]
+REASONS = [("", ""), ("Evicted", ""), ("DeadlineExceeded", LONG), ("Novel", "")]
 CONDITIONS = [
     {},
     condition("PodScheduled", "", "", status="False"),
