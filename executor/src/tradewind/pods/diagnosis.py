@@ -76,18 +76,22 @@ def _container(pod: Pod) -> Finding | None:
     end = state.ended(pod)
     if base is None or end is None:
         return None
-    finding = ending.of(end, name=base.name, pod=pod)
-    if finding is None:
-        said = f"{ending.words(end, name=base.name)}, but its task never reported a result"
-        return Finding(Kind.NO_RESULT, said)
-    if finding.kind is Kind.SIGNAL and _was_deleted(pod, end):
-        facts = f"deleted from outside while its task ran: {finding.facts}"
-        return Finding(Kind.DELETED, facts)
+    finding = ending.of(end, name=base.name, pod=pod) or _ended_well(end, name=base.name)
+    if finding.kind in {Kind.SIGNAL, Kind.NO_RESULT} and _was_deleted(pod, end):
+        how = ending.words(end, name=base.name)
+        return Finding(Kind.DELETED, f"deleted from outside while its task ran: {how}")
     return finding
 
 
+def _ended_well(end: Terminated, *, name: str) -> Finding:
+    how = ending.words(end, name=name)
+    return Finding(Kind.NO_RESULT, f"{how}, but its task never reported a result")
+
+
 def _was_deleted(pod: Pod, end: Terminated) -> bool:
-    return pod.metadata.deletion_timestamp is not None and ending.killed_by(end) in _STOPPED
+    """Whether the container obeyed a deletion: stopped by its signals, or ended well on them."""
+    obeyed = end.exit_code == 0 or ending.killed_by(end) in _STOPPED
+    return pod.metadata.deletion_timestamp is not None and obeyed
 
 
 def _init_container(pod: Pod) -> Finding | None:
@@ -112,4 +116,4 @@ def _deleting(pod: Pod) -> Finding | None:
 def _silent(pod: Pod) -> Finding:
     phase = pod.status.phase or "without a phase"
     said = f": {pod.status.message}" if pod.status.message else " and gives no reason"
-    return Finding(Kind.NO_REASON, f"pod is {phase}{said}")
+    return Finding(Kind.NO_REASON, f"it is {phase}{said}")

@@ -11,6 +11,7 @@ import signal
 from tradewind.client.models import Pod, Quantity, Resources, Terminated
 from tradewind.pods import state
 from tradewind.pods.causes import Finding, Kind, tail
+from tradewind.pods.template import BASE_CONTAINER
 
 _MAX_MESSAGE_CHARS = 220
 """Of a termination message, which may be the last 2 KiB of the container's log."""
@@ -77,7 +78,10 @@ def _exited(end: Terminated, *, name: str) -> Finding:
     if number is None:
         remedy = _REMEDY_BY_EXIT_CODE.get(end.exit_code, "")
         return Finding(Kind.EXIT_CODE, words(end, name=name), remedy)
-    return Finding(Kind.SIGNAL, words(end, name=name), _REMEDY_BY_SIGNAL.get(number, ""))
+    facts = words(end, name=name)
+    if number is signal.SIGKILL:
+        facts += ", and not for its memory limit"
+    return Finding(Kind.SIGNAL, facts, _REMEDY_BY_SIGNAL.get(number, ""))
 
 
 def _out_of_memory(end: Terminated, *, name: str, pod: Pod) -> Finding:
@@ -86,10 +90,13 @@ def _out_of_memory(end: Terminated, *, name: str, pod: Pod) -> Finding:
     container = state.asked(pod, name)
     own = _memory_limit(container.resources) if container else None
     if own is not None:
-        return Finding(Kind.OOM_KILLED, f"{who} was OOMKilled at its memory limit of {own}")
+        facts = f"{who} was OOMKilled at its memory limit of {own}"
+        remedy = "" if name == BASE_CONTAINER else f"raise the memory limit of container {name!r}"
+        return Finding(Kind.OOM_KILLED, facts, remedy)
     whole = _memory_limit(pod.spec.resources)
     if whole is not None:
-        return Finding(Kind.OOM_KILLED, f"{who} was OOMKilled at the pod's memory limit of {whole}")
+        facts = f"{who} was OOMKilled at the pod's memory limit of {whole}"
+        return Finding(Kind.OOM_KILLED, facts, "raise the memory limit of the pod")
     if container is None:
         return Finding(Kind.OOM_KILLED, f"{who} was OOMKilled: it ran out of memory")
     facts = f"{who} was OOMKilled without a memory limit of its own: its node ran out of memory"

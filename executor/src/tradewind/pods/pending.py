@@ -182,8 +182,9 @@ def _init(pod: Pod) -> Finding | None:
         since = f" since {running.started_at}" if running.started_at else ""
         if state.is_sidecar(pod, status.name):
             facts = f"sidecar {status.name} runs{since}, but its startup probe has not passed"
-            return Finding(Kind.SIDECAR, facts)
-        return Finding(Kind.INIT_CONTAINER, f"init container {status.name} runs{since}")
+            return Finding(Kind.SIDECAR, facts, startup.read_log(pod, status.name))
+        facts = f"init container {status.name} runs{since}"
+        return Finding(Kind.INIT_CONTAINER, facts, startup.read_log(pod, status.name))
     return None
 
 

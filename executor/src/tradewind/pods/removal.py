@@ -55,6 +55,8 @@ _BY_EVENT = {
 
 _OWN_STORAGE = re.compile(r"ephemeral (local )?storage (limit|usage exceeds)|Usage of EmptyDir")
 _SCARCE = re.compile(r"low on resource: ([\w.-]+?)[.,]?(\s|$)")
+_UNDER_PRESSURE = "The node had condition"
+_PRESSURE_REMEDY = "let it be placed again; see what fills that node (kubectl describe node)"
 _STORAGE_REMEDY = (
     "request as much ephemeral-storage as the task writes, or let it write less to local disk"
 )
@@ -127,6 +129,8 @@ def _by_kubelet(message: str, said: str) -> Finding:
 def _evicted(facts: str, message: str) -> Finding:
     if _OWN_STORAGE.search(message):
         return Finding(Kind.STORAGE_LIMIT, facts)
+    if _UNDER_PRESSURE in message:
+        return Finding(Kind.EVICTED, facts, _PRESSURE_REMEDY)
     scarce = _SCARCE.search(message)
     return Finding(
         Kind.EVICTED, facts, _REMEDY_BY_SCARCE.get(scarce.group(1), "") if scarce else ""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from tradewind.client.models import ContainerStatus, Event, Pod, Waiting
 from tradewind.pods import ending, state
-from tradewind.pods.causes import Finding, Kind, quoted
+from tradewind.pods.causes import Finding, Kind, clip, quoted
 
 _NORMAL = frozenset({"", "PodInitializing", "ContainerCreating"})
 _PULL_REASONS = frozenset(
@@ -61,6 +61,9 @@ _MISSING_OBJECT = re.compile(r'\b(secret|configmap) "([^"]+)" not found', re.IGN
 _MISSING_KEY = re.compile(r"find key (\S+) in (Secret|ConfigMap) \S*?([\w.-]+)(?:\s|$)")
 _MISSING_ITEM = re.compile(r"references non-existent (?:config|secret) key: (\S+)")
 _NOT_NON_ROOT = re.compile(r"runAsNonRoot")
+_MAX_COMMAND_CHARS = 160
+_MAX_NAME_CHARS = 70
+"""Of a name inside a remedy: names may have 253 characters, and a remedy is never cut later."""
 _OBJECTS = {"secret": "Secret", "configmap": "ConfigMap"}
 
 _PREEMPTION_NOTE = re.compile(
@@ -72,7 +75,7 @@ _PLACE_REMEDIES = (
         r"persistentvolumeclaim|PersistentVolume|volume node affinity",
         "create or bind the PersistentVolumeClaim where the pod may run",
     ),
-    (r"Insufficient ([\w./-]+\w)", r"lower the pod's \1 request or add nodes with free \1"),
+    (r"Insufficient ([\w./-]{1,70}\w)", r"lower the pod's \1 request or add nodes with free \1"),
     (r"Too many pods", "add nodes or raise their pod limit"),
     (
         r"node affinity|node selector|affinity/selector|topology spread|pod (anti-)?affinity",
@@ -157,6 +160,14 @@ def pulling(events: Sequence[Event]) -> str:
     return latest.message if latest is not None and latest.reason == "Pulling" else ""
 
 
+def read_log(pod: Pod, name: str) -> str:
+    """Return the remedy that reads the log of a container of a pod that still exists."""
+    where = f"-n {pod.metadata.namespace} {pod.metadata.name} -c {name}"
+    if len(where) > _MAX_COMMAND_CHARS:
+        return f"read the log of its container {name!r}"
+    return f"read its log: kubectl logs {where}"
+
+
 def _needed(pod: Pod) -> Iterator[ContainerStatus]:
     yield from pod.status.init_container_statuses
     base = state.base_status(pod)
@@ -195,7 +206,8 @@ def _crashes(pod: Pod, status: ContainerStatus) -> Finding:
     last = status.last_state.terminated
     how = ending.words(last, name=status.name) if last else f"container {status.name} ended"
     kind = Kind.SIDECAR if state.is_sidecar(pod, status.name) else Kind.OTHER
-    return Finding(kind, f"{how}, {status.restart_count} restarts (CrashLoopBackOff)")
+    facts = f"{how}, {status.restart_count} restarts (CrashLoopBackOff)"
+    return Finding(kind, facts, read_log(pod, status.name))
 
 
 def _event(event: Event, *, namespace: str) -> Finding | None:
@@ -219,14 +231,13 @@ def _event(event: Event, *, namespace: str) -> Finding | None:
 
 def _config_remedy(message: str, namespace: str) -> str:
     if found := _MISSING_KEY.search(message):
-        key, kind, name = found.groups()
+        key, kind, name = (clip(part, _MAX_NAME_CHARS) for part in found.groups())
         return f"add key {key!r} to {kind} {name!r} in namespace {namespace!r}, or correct the key"
     if found := _MISSING_ITEM.search(message):
-        return (
-            f"add key {found.group(1)!r} to the Secret or ConfigMap, or correct the volume's items"
-        )
+        key = clip(found.group(1), _MAX_NAME_CHARS)
+        return f"add key {key!r} to the Secret or ConfigMap, or correct the volume's items"
     if found := _MISSING_OBJECT.search(message):
-        kind, name = _OBJECTS[found.group(1).lower()], found.group(2)
+        kind, name = _OBJECTS[found.group(1).lower()], clip(found.group(2), _MAX_NAME_CHARS)
         return f"create {kind} {name!r} in namespace {namespace!r}, or correct its name"
     if _NOT_NON_ROOT.search(message):
         return "set securityContext.runAsUser to a number above 0, or use an image with such a user"

@@ -61,7 +61,11 @@ def init_ended(exit_code, name="fetch", **terminated):
             id="a-child-was-killed-and-the-worker-ended-well",
         ),
         pytest.param(
-            POD_LIMIT, OOM, "at the pod's memory limit of 2Gi", "raise", id="limit-of-the-whole-pod"
+            POD_LIMIT,
+            OOM,
+            "at the pod's memory limit of 2Gi",
+            "raise the memory limit of the pod",
+            id="limit-of-the-whole-pod",
         ),
         pytest.param(
             UNLIMITED,
@@ -96,7 +100,7 @@ def test_a_kill_for_memory_names_whose_memory_was_full(spec, status, facts, reme
         pytest.param(
             base_ended(137, reason="Error"),
             Kind.SIGNAL,
-            "exit code 137 (SIGKILL)",
+            "exit code 137 (SIGKILL), and not for its memory limit",
             "a node that ran out of memory",
             id="killed-but-not-for-memory",
         ),
@@ -144,6 +148,7 @@ def test_the_end_of_the_tasks_container_is_told(status, kind, facts, remedy):
     [
         pytest.param(143, Kind.DELETED, id="stopped-by-the-deletion"),
         pytest.param(137, Kind.DELETED, id="killed-after-the-grace-period"),
+        pytest.param(0, Kind.DELETED, id="ended-orderly-when-asked-to"),
         pytest.param(1, Kind.EXIT_CODE, id="failed-by-itself"),
     ],
 )
@@ -164,13 +169,14 @@ def test_a_deletion_explains_the_signals_it_sends(exit_code, kind):
         pytest.param(
             init_ended(137, reason="OOMKilled"),
             Kind.OOM_KILLED,
-            "init container fetch was OOMKilled at its memory limit of 32Mi",
+            "init container fetch was OOMKilled at its memory limit of 32Mi; "
+            "raise the memory limit of container 'fetch'",
             id="its-own-memory-limit",
         ),
         pytest.param(
             init_ended(137, name="proxy"),
             Kind.NO_REASON,
-            "pod is Failed and gives no reason",
+            "it is Failed and gives no reason",
             id="a-sidecar-is-ended-by-the-kubelet",
         ),
     ],

@@ -30,6 +30,7 @@ BASES = [
     base_ended(9999, signal=77),
     base_waiting("ImagePullBackOff", LONG),
     base_waiting("Novel", "\n\x00é"),
+    base_waiting("CreateContainerConfigError", f'secret "{"s" * 253}" not found'),
 ]
 INITS = [
     [],
@@ -50,8 +51,10 @@ def every_pod():
     for phase, (reason, message), conditions, base, inits, spec in shapes:
         status = {"initContainerStatuses": inits} | base | conditions
         status |= {"phase": phase, "reason": reason, "message": message}
-        times = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if phase == "Running" else {}
-        yield a_pod(spec=spec, status=status, **times)
+        more = {"deletionTimestamp": "2026-01-01T00:00:00Z"} if phase == "Running" else {}
+        if spec:
+            more |= {"name": "n" * 253, "namespace": "s" * 63}
+        yield a_pod(spec=spec, status=status, **more)
 
 
 def is_whole(sentence):

@@ -263,7 +263,8 @@ def test_a_pod_without_a_node_tells_the_schedulers_own_sentence(status, facts, r
             with_init({"running": {"startedAt": "2026-01-01T00:00:00Z"}}),
             Kind.INIT_CONTAINER,
             PendingClass.INIT,
-            "init container fetch runs since 2026-01-01T00:00:00Z",
+            "init container fetch runs since 2026-01-01T00:00:00Z; read its log: "
+            "kubectl logs -n tasks etl-load -c fetch",
             id="init-container-runs",
         ),
         pytest.param(

@@ -42,7 +42,7 @@ LOW = "The node was low on resource: {}. Threshold quantity: 100Mi, available: 9
             failed("Evicted", "Pod was rejected: The node had condition: [DiskPressure]. "),
             Kind.EVICTED,
             "[DiskPressure]",
-            "request as much",
+            "placed again; see what fills that node",
             id="refused-under-pressure",
         ),
         pytest.param(
