@@ -19,7 +19,10 @@ _STOPPED = frozenset({signal.SIGTERM, signal.SIGKILL})
 
 
 def explain(pod: Pod, *, events: Sequence[Event] = ()) -> Cause:
-    """Return why the pod ended or does not start; `events` are those of that pod, if asked for."""
+    """Return why the pod ended or does not start.
+
+    `events` are those of that pod, latest last, if somebody asked for them.
+    """
     finding = (
         _whole_pod(pod, events)
         or removal.from_disruption(pod)

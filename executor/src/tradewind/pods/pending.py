@@ -115,7 +115,10 @@ class Step(Enum):
 
 
 def why_pending(pod: Pod, *, events: Sequence[Event] = ()) -> Pending | None:
-    """Return what the pod waits for; None once it runs, has ended or is being deleted."""
+    """Return what the pod waits for; None once it runs, has ended or is being deleted.
+
+    `events` are those of that pod, latest last, if somebody asked for them.
+    """
     finding = find(pod, events=events)
     if finding is None:
         return None

@@ -94,8 +94,8 @@ def from_disruption(pod: Pod) -> Finding | None:
 
 
 def from_events(events: Sequence[Event]) -> Finding | None:
-    """Return the latest removal the events tell; a cancelled one counts as none."""
-    for event in sorted(events, key=lambda event: event.last_seen, reverse=True):
+    """Return the latest removal that the events, latest last, tell; a cancelled one is none."""
+    for event in reversed(events):
         if event.message.startswith("Cancelling"):
             return None
         if event.reason == "Evicted":

@@ -1,8 +1,8 @@
 """What keeps a pod from starting: its image, its configuration, its volumes, its place. Pure.
 
-Read from what containers wait for, from the `PodScheduled` condition, and from events, which alone
-tell of volumes and networks. Only containers that the task's container needs are looked at: it
-itself, and those that must run before it.
+Read from what containers wait for, from the `PodScheduled` condition, and from events (latest last,
+as `Cluster.list_events` returns them), which alone tell of volumes and networks. Only containers
+that the task's container needs are looked at: it itself, and those that must run before it.
 """
 
 from __future__ import annotations
@@ -134,15 +134,15 @@ def from_schedule(pod: Pod) -> Finding | None:
         message = _PREEMPTION_NOTE.sub("", condition.message)
         facts = f"not scheduled ({quoted(condition.reason or 'no reason', message)})"
         return Finding(Kind.UNSCHEDULABLE, facts, _place_remedy(message))
-    who = pod.spec.scheduler_name or "default-scheduler"
+    who = clip(pod.spec.scheduler_name or "default-scheduler", _MAX_NAME_CHARS)
     facts = f"scheduler {who!r} has not looked at it yet"
     return Finding(Kind.UNSCHEDULABLE, facts, f"check that a scheduler named {who!r} runs")
 
 
 def from_events(events: Sequence[Event], *, namespace: str) -> Finding | None:
-    """Return the latest trouble with volumes, network, image or configuration not yet overcome."""
+    """Return the latest trouble with volumes, network or image that was not yet overcome."""
     vague: Finding | None = None
-    for event in sorted(events, key=lambda event: event.last_seen, reverse=True):
+    for event in reversed(events):
         if event.reason in _PROGRESS_EVENTS:
             break
         finding = _event(event, namespace=namespace)
@@ -156,8 +156,7 @@ def from_events(events: Sequence[Event], *, namespace: str) -> Finding | None:
 
 def pulling(events: Sequence[Event]) -> str:
     """Return what the latest event says when that is that an image is being pulled."""
-    latest = max(events, key=lambda event: event.last_seen, default=None)
-    return latest.message if latest is not None and latest.reason == "Pulling" else ""
+    return events[-1].message if events and events[-1].reason == "Pulling" else ""
 
 
 def read_log(pod: Pod, name: str) -> str:

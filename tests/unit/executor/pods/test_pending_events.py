@@ -29,7 +29,7 @@ NO_SECRET = an_event(
     ("events", "kind", "klass", "facts"),
     [
         pytest.param(
-            [VOLUME_TIMED_OUT, NO_SECRET],
+            [NO_SECRET, VOLUME_TIMED_OUT],
             Kind.MOUNT_FAILED,
             PendingClass.VOLUME,
             "secret \"db\" not found, 7 times); create Secret 'db' in namespace",
@@ -83,6 +83,13 @@ NO_SECRET = an_event(
             PendingClass.STARTING,
             'on node node-1 (Pulling image "worker:1")',
             id="overcome-trouble-is-no-reason",
+        ),
+        pytest.param(
+            [an_event("FailedMount", "not yet"), an_event("Pulling", 'Pulling image "worker:1"')],
+            Kind.SLOW_START,
+            PendingClass.STARTING,
+            'Pulling image "worker:1"',
+            id="overcome-within-the-same-second",
         ),
         pytest.param(
             [an_event("Scheduled", "Successfully assigned tasks/etl-load to node-1")],
