@@ -13,7 +13,6 @@ from tradewind.client.models import Condition, Event, Pod
 from tradewind.pods.causes import Finding, Kind, quoted
 
 _BY_POD_REASON = {
-    "Evicted": Kind.EVICTED,
     "Preempting": Kind.PREEMPTED,
     "NodeLost": Kind.NODE_LOST,
     "Terminated": Kind.NODE_SHUTDOWN,
@@ -33,6 +32,7 @@ _REFUSALS = frozenset(
     }
 )
 _REJECTED = "Pod was rejected"
+"""How kubelets of today begin the message of any refusal, and older ones did not."""
 
 _BY_DISRUPTION = {
     "PreemptionByScheduler": (Kind.PREEMPTED, "preempted to make room for a higher priority"),
@@ -45,7 +45,6 @@ _BY_DISRUPTION = {
     "DeletionByPodGC": (Kind.NODE_LOST, "cleaned up because its node no longer exists"),
 }
 _BY_EVENT = {
-    "Evicted": (Kind.EVICTED, "evicted"),
     "Preempted": (Kind.PREEMPTED, "preempted"),
     "Preempting": (Kind.PREEMPTED, "preempted"),
     "TaintManagerEviction": (Kind.NODE_LOST, "deleted because of a taint of its node"),

@@ -26,7 +26,6 @@ _PULL_REASONS = frozenset(
     }
 )
 _KIND_BY_REASON = {
-    "CreateContainerConfigError": Kind.CONFIG_ERROR,
     "CreateContainerError": Kind.CREATE_ERROR,
     "PreCreateHookError": Kind.CREATE_ERROR,
     "PreStartHookError": Kind.CREATE_ERROR,

@@ -105,12 +105,17 @@ def test_a_kill_for_memory_names_whose_memory_was_full(spec, status, facts, reme
             id="killed-but-not-for-memory",
         ),
         pytest.param(base_ended(143), Kind.SIGNAL, "143 (SIGTERM)", "what asked", id="sigterm"),
+        pytest.param(base_ended(126), Kind.EXIT_CODE, "126;", "executable", id="126"),
+        pytest.param(base_ended(134), Kind.SIGNAL, "(SIGABRT)", "native library", id="abort"),
+        pytest.param(base_ended(135), Kind.SIGNAL, "(SIGBUS)", "native library", id="bus-error"),
+        pytest.param(base_ended(132), Kind.SIGNAL, "(SIGILL)", "native library", id="wrong-cpu"),
         pytest.param(
             base_ended(139), Kind.SIGNAL, "139 (SIGSEGV)", "native library", id="segmentation-fault"
         ),
         pytest.param(
             base_ended(2, signal=9), Kind.SIGNAL, "(SIGKILL)", "a kill", id="a-signal-told-outright"
         ),
+        pytest.param(base_ended(160), Kind.EXIT_CODE, "exit code 160;", "log", id="160-no-signal"),
         pytest.param(base_ended(255), Kind.EXIT_CODE, "exit code 255;", "log", id="255-no-signal"),
         pytest.param(
             base_ended(0), Kind.NO_RESULT, "never reported a result", "API server", id="silent-end"
@@ -197,6 +202,11 @@ def test_a_deadline_names_its_seconds():
     assert "activeDeadlineSeconds of 3600 s; raise the task's execution_timeout" in cause.sentence
 
 
+def test_a_deadline_before_the_start_of_a_healthy_pod_names_only_its_seconds():
+    cause = diagnosis.explain(a_pod(status=base_waiting("ContainerCreating") | LATE))
+    assert "outlived its activeDeadlineSeconds; raise" in cause.sentence
+
+
 def test_a_deadline_before_the_start_names_what_the_pod_waited_for():
     pod = a_pod(status=base_waiting("ContainerCreating") | LATE)
     mount = an_event("FailedMount", 'MountVolume.SetUp failed : secret "db" not found')
@@ -215,6 +225,9 @@ def test_a_deadline_before_the_start_names_what_the_pod_waited_for():
         pytest.param(base_waiting("ImagePullBackOff"), [], Kind.IMAGE_PULL, id="given-up-waiting"),
         pytest.param(base_waiting("ContainerCreating"), [], Kind.UNSCHEDULABLE, id="not-placed"),
         pytest.param(base_running(), [], Kind.NO_REASON, id="runs"),
+        pytest.param(
+            {"phase": "Failed", "message": "words"}, [], Kind.NO_REASON, id="words-without-reason"
+        ),
     ],
 )
 def test_events_come_last(status, events, kind):
@@ -264,6 +277,11 @@ def test_a_pod_missing_from_a_list_says_that_nobody_saw_its_end():
     assert (
         "and nobody saw it end: it was deleted" in diagnosis.deleted(a_pod(), seen=False).sentence
     )
+
+
+def test_a_pod_that_is_being_deleted_while_it_runs_says_so():
+    pod = a_pod(status=base_running(), deletionTimestamp="2026-01-01T00:00:00Z")
+    assert diagnosis.explain(pod).kind is Kind.DELETED
 
 
 def test_the_text_form_is_the_sentence():

@@ -32,6 +32,16 @@ def a_pending(klass=PendingClass.IMAGE, **more):
         pytest.param(
             a_pending(PendingClass.STARTING, wants_events=True), 200, Step.GIVE_UP, id="too-slow"
         ),
+        pytest.param(a_pending(PendingClass.CONFIG), 0, Step.TELL, id="a-missing-secret"),
+        pytest.param(a_pending(PendingClass.VOLUME), 0, Step.TELL, id="a-failed-mount"),
+        pytest.param(a_pending(PendingClass.INIT), 59, Step.WAIT, id="a-normal-preparation"),
+        pytest.param(a_pending(PendingClass.INIT), 60, Step.TELL, id="a-long-preparation"),
+        pytest.param(
+            a_pending(PendingClass.SCHEDULED_NOT_STARTED), 29, Step.WAIT, id="a-kubelet-takes-over"
+        ),
+        pytest.param(
+            a_pending(PendingClass.SCHEDULED_NOT_STARTED), 30, Step.TELL, id="a-silent-kubelet"
+        ),
         pytest.param(a_pending(PendingClass.UNSCHEDULABLE), 9, Step.WAIT, id="a-moment-unplaced"),
         pytest.param(a_pending(PendingClass.UNSCHEDULABLE), 1e9, Step.TELL, id="0-waits-for-ever"),
     ],

@@ -84,6 +84,12 @@ def with_init(state, name="fetch", **more):
             id="registry-out-of-reach",
         ),
         pytest.param(
+            base_waiting("ErrImagePull", "write /var/lib/containerd: no space left on device"),
+            "no space left",
+            "free disk space",
+            id="node-full",
+        ),
+        pytest.param(
             base_waiting(
                 "ErrImageNeverPull",
                 'Container image "nope:1" is not present with pull policy of Never',
@@ -106,6 +112,32 @@ def test_an_image_that_cannot_be_pulled_is_told_in_the_registrys_words(status, f
     assert facts in found.sentence
     assert remedy in found.sentence.partition("; ")[2]
     assert not found.fatal
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind", "klass"),
+    [
+        ("ErrImagePull", Kind.IMAGE_PULL, PendingClass.IMAGE),
+        ("ImagePullBackOff", Kind.IMAGE_PULL, PendingClass.IMAGE),
+        ("ErrImageNeverPull", Kind.IMAGE_PULL, PendingClass.IMAGE),
+        ("ImageInspectError", Kind.IMAGE_PULL, PendingClass.IMAGE),
+        ("RegistryUnavailable", Kind.IMAGE_PULL, PendingClass.IMAGE),
+        ("SignatureValidationFailed", Kind.IMAGE_PULL, PendingClass.IMAGE),
+        ("InvalidImageName", Kind.IMAGE_NAME, PendingClass.IMAGE),
+        ("CreateContainerConfigError", Kind.CONFIG_ERROR, PendingClass.CONFIG),
+        ("CreateContainerError", Kind.CREATE_ERROR, PendingClass.CONFIG),
+        ("PreCreateHookError", Kind.CREATE_ERROR, PendingClass.CONFIG),
+        ("PreStartHookError", Kind.CREATE_ERROR, PendingClass.CONFIG),
+        ("RunContainerError", Kind.START_ERROR, PendingClass.CONFIG),
+        ("PostStartHookError", Kind.START_ERROR, PendingClass.CONFIG),
+        ("CreatePodSandboxError", Kind.SANDBOX_FAILED, PendingClass.STARTING),
+        ("ConfigPodSandboxError", Kind.SANDBOX_FAILED, PendingClass.STARTING),
+        ("NovelError", Kind.OTHER, PendingClass.STARTING),
+    ],
+)
+def test_every_reason_of_a_waiting_container_has_its_kind_and_class(reason, kind, klass):
+    found = pending.why_pending(a_pod(spec=PLACED, status=base_waiting(reason, "words")))
+    assert (found.kind, found.klass) == (kind, klass)
 
 
 @pytest.mark.parametrize(
@@ -203,6 +235,12 @@ def test_a_configuration_that_cannot_work_names_what_to_correct(status, kind, re
             id="selector",
         ),
         pytest.param(
+            unscheduled("0/1 nodes are available: 1 Too many pods."),
+            "1 Too many pods)",
+            "add nodes or raise their pod limit",
+            id="nodes-full-of-pods",
+        ),
+        pytest.param(
             unscheduled('persistentvolumeclaim "data" not found'),
             'persistentvolumeclaim "data" not found',
             "create or bind the PersistentVolumeClaim where the pod may run",
@@ -233,6 +271,18 @@ def test_a_pod_without_a_node_tells_the_schedulers_own_sentence(status, facts, r
     assert (found.kind, found.klass) == (Kind.UNSCHEDULABLE, PendingClass.UNSCHEDULABLE)
     assert facts in found.sentence
     assert found.sentence.endswith(f"; {remedy}")
+
+
+def test_a_pod_just_placed_is_not_blamed_on_the_scheduler():
+    ready = condition("Ready", "", status="False")["conditions"]
+    placed = condition("PodScheduled", "")["conditions"]
+    found = pending.why_pending(a_pod(status={"conditions": [*ready, *placed]}))
+    assert found.kind is Kind.NODE_SILENT
+
+
+def test_a_command_too_long_to_quote_becomes_words():
+    pod = a_pod(name="n" * 200, spec=PLACED, status=with_init({"running": {}}))
+    assert pending.why_pending(pod).sentence.endswith("; read the log of its container 'fetch'")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from tradewind.pods import diagnosis
 from tradewind.pods.causes import Kind
-from tradewind.testing.builders import a_pod, base_ended, condition
+from tradewind.testing.builders import a_pod, an_event, base_ended, condition
 
 ON_NODE = {"nodeName": "node-1"}
 OOM = base_ended(137, reason="OOMKilled")
@@ -74,6 +74,13 @@ LOW = "The node was low on resource: {}. Threshold quantity: 100Mi, available: 9
             "NodeShutdown",
             "retries",
             id="node-shutting-down",
+        ),
+        pytest.param(
+            failed("Shutdown", "Node is shutting, evicting pods"),
+            Kind.NODE_SHUTDOWN,
+            "Node is shutting",
+            "retries",
+            id="node-shut-down-as-older-kubelets-word-it",
         ),
         pytest.param(
             failed("NodeLost", "Node node-1 which was running pod etl-load is unresponsive"),
@@ -172,6 +179,12 @@ def test_the_pods_own_reason_is_told(status, kind, facts, remedy):
             "critical pod",
             id="kubelet-preempts",
         ),
+        pytest.param(
+            disrupted("DeletionByDeviceTaintManager", "deleting due to NoExecute taint"),
+            Kind.DISRUPTED,
+            "a device it uses is tainted",
+            id="device-tainted",
+        ),
         pytest.param(disrupted("Novel", "words"), Kind.DISRUPTED, "disrupted (Novel", id="unknown"),
     ],
 )
@@ -180,6 +193,56 @@ def test_a_disruption_is_blamed_on_the_cluster_and_not_on_the_signal_it_sent(sta
     assert cause.kind is kind
     assert facts in cause.sentence
     assert cause.infrastructure
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "NodeAffinity",
+        "TaintToleration",
+        "UnexpectedAdmissionError",
+        "TopologyAffinityError",
+        "SMTAlignmentError",
+        "VolumeAttachmentLimitExceeded",
+        "PodOSNotSupported",
+        "PodOSSelectorNodeLabelDoesNotMatch",
+        "OutOfcpu",
+        "OutOfnvidia.com/gpu",
+    ],
+)
+def test_a_refusal_is_known_by_its_reason_where_an_older_kubelet_words_it_otherwise(reason):
+    assert diagnosis.explain(a_pod(status=failed(reason, "words"))).kind is Kind.NODE_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("Evicted", Kind.EVICTED),
+        ("Preempted", Kind.PREEMPTED),
+        ("Preempting", Kind.PREEMPTED),
+        ("TaintManagerEviction", Kind.NODE_LOST),
+        ("NodeControllerEviction", Kind.NODE_LOST),
+        ("NodeNotReady", Kind.NODE_LOST),
+        ("Killing", Kind.DELETED),
+    ],
+)
+def test_an_event_tells_what_took_a_vanished_pod(reason, kind):
+    assert diagnosis.deleted(a_pod(), events=[an_event(reason, "words")]).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("resource", "remedy"),
+    [
+        ("memory", "request as much memory"),
+        ("ephemeral-storage", "request as much ephemeral-storage"),
+        ("inodes", "write fewer files"),
+        ("pids", "start fewer processes"),
+        ("novel", "request as much of the scarce resource"),
+    ],
+)
+def test_an_eviction_is_remedied_by_what_the_node_was_short_of(resource, remedy):
+    cause = diagnosis.explain(a_pod(status=failed("Evicted", LOW.format(resource))))
+    assert remedy in cause.sentence.partition("; ")[2]
 
 
 def test_a_disruption_that_was_called_off_is_no_cause():
