@@ -163,6 +163,14 @@ class Node:
         pod = await self._cluster.get_pod(namespace, name)
         await self._cluster.delete_pod(namespace, name, uid=pod.metadata.uid)
 
+    async def add_event(self, namespace, name, event):
+        pod = await self._cluster.get_pod(namespace, name)
+        involved = {"kind": "Pod", "namespace": namespace, "name": name, "uid": pod.metadata.uid}
+        metadata = {"generateName": f"{name}.", "namespace": namespace}
+        body = {"apiVersion": "v1", "kind": "Event", "metadata": metadata} | event
+        path = f"/api/v1/namespaces/{namespace}/events"
+        await self._cluster._call("POST", path, body=body | {"involvedObject": involved})
+
     async def create_namespace(self, name):
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         await self._cluster._call("POST", "/api/v1/namespaces", body=body)

@@ -16,7 +16,16 @@ import msgspec
 from tradewind.client import refusals
 from tradewind.client.auth import Credentials
 from tradewind.client.errors import ConnectionLostError
-from tradewind.client.models import EventType, ListMetadata, Metadata, Pod, PodPage, WatchEvent
+from tradewind.client.models import (
+    Event,
+    EventPage,
+    EventType,
+    ListMetadata,
+    Metadata,
+    Pod,
+    PodPage,
+    WatchEvent,
+)
 from tradewind.client.transport import Transport
 from tradewind.metrics import UNMEASURED, Metrics
 
@@ -26,6 +35,7 @@ _Decoded = TypeVar("_Decoded")
 
 _pod = msgspec.json.Decoder(Pod)
 _page = msgspec.json.Decoder(PodPage)
+_events = msgspec.json.Decoder(EventPage)
 
 
 class _Line(msgspec.Struct):
@@ -114,6 +124,13 @@ class HttpCluster:
         path = f"/api/v1/namespaces/{namespace}/pods/{name}/log"
         query = {"container": container, "tailLines": str(tail_lines)}
         return (await self._call("GET", path, query=query)).decode(errors="replace")
+
+    async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:
+        """Return what the cluster said about that very pod, latest last."""
+        path = f"/api/v1/namespaces/{namespace}/events"
+        query = {"fieldSelector": f"involvedObject.uid={pod_uid}", "limit": str(limit)}
+        page: EventPage = _decode(_events, await self._call("GET", path, query=query))
+        return tuple(sorted(page.items, key=lambda event: event.last_seen))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -136,7 +136,7 @@ class Dispatcher:
             case PodState.FAILED:
                 self._settle(entry, ended_well=False, reason=diagnosis.of(pod))
             case _ if change.gone:
-                self._settle(entry, ended_well=False, reason=diagnosis.deleted(pod))
+                self._settle(entry, ended_well=False, reason=diagnosis.deleted(pod).sentence)
 
     def on_listed(self, listing: Listing) -> None:
         """Settle live launches whose pod a complete list of its namespace does not show."""
@@ -145,7 +145,7 @@ class Dispatcher:
             if pod is None or listing.namespace not in {"", pod.metadata.namespace}:
                 continue
             if entry.live_since_s < listing.began_s and pod.metadata.uid not in listing.uids:
-                reason = f"{diagnosis.deleted(pod)}; nobody saw it end"
+                reason = diagnosis.deleted(pod, seen=False).sentence
                 self._settle(entry, ended_well=False, reason=reason)
 
     # -- loops -----------------------------------------------------------------------------------
