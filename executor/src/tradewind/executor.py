@@ -6,7 +6,6 @@ that on an instance that was never started.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
@@ -15,23 +14,18 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
-from tradewind import _compat, config, pod_models, task_logs
+from tradewind import _compat, config, rendering, task_logs, workloads
 from tradewind.bridge import Bridge, Emit
 from tradewind.client.connect import connect
 from tradewind.clock import SystemClock
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
-from tradewind.dispatch.ledger import Launch
-from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.settle import Verdict
-from tradewind.pods.labels import TaskRef
 
 if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
-
-_WORKER = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
 
 
 class TradewindExecutor(BaseExecutor):
@@ -68,39 +62,13 @@ class TradewindExecutor(BaseExecutor):
                 self.fail(key, info=f"cannot launch: {error}")
 
     def _launch(self, key: TaskInstanceKey, workload: ExecuteTask) -> None:
-        ti = workload.ti
-        row_id = UUID(str(ti.id))
-        # A row queued before this executor took over has no launch id; its primary key serves.
-        launch_id = _compat.launch_id_of(ti.external_executor_id) or row_id
-        executor_config = ti.executor_config or {}
-        has_override = executor_config.get("pod_override") is not None
-        self._launches[key] = launch_id
-        self._bridge.submit(
-            Launch(
-                key=key,
-                launch_id=launch_id,
-                row_id=row_id,
-                task=TaskRef(
-                    dag_id=ti.dag_id,
-                    task_id=ti.task_id,
-                    run_id=ti.run_id,
-                    try_number=ti.try_number,
-                    map_index=-1 if ti.map_index is None else ti.map_index,
-                ),
-                priority=ti.priority_weight,
-                render_args=functools.partial(self._worker_args, workload),
-                render_override=functools.partial(pod_models.override_from, executor_config)
-                if has_override
-                else None,
-                template_path=executor_config.get("pod_template_file") or "",
-            )
-        )
+        launch = workloads.launch_of(workload, mint=self._mint)
+        self._launches[key] = launch.launch_id
+        self._bridge.submit(launch)
 
-    def _worker_args(self, workload: ExecuteTask) -> list[str]:
-        """Return the worker's command with a token minted now. Loop thread."""
-        token = ExecuteTask.generate_token(str(workload.ti.id), self.jwt_generator)
-        fresh = workload.model_copy(update={"token": token})
-        return [*_WORKER, fresh.model_dump_json()]
+    def _mint(self, subject: str) -> str:
+        """Return a token for a workload, valid from now on. Loop thread."""
+        return ExecuteTask.generate_token(subject, self.jwt_generator)
 
     def sync(self) -> None:
         """Report the ends that arrived since the last heartbeat. No I/O, never raises."""
@@ -181,18 +149,10 @@ class TradewindExecutor(BaseExecutor):
 
     def _build_engine(self, emit: Emit) -> Engine:
         settings = self._settings
-        hook = _compat.mutation_hook()
         return Engine(
             connect(settings),
             settings=settings,
-            renderer=Renderer(
-                template_path=settings.pod_template_file,
-                namespace=settings.namespace,
-                image=settings.image,
-                airflow_version=_compat.AIRFLOW_VERSION,
-                scheduler=str(self.job_id or ""),
-                mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
-            ),
+            renderer=rendering.renderer(settings, scheduler=str(self.job_id or "")),
             read_facts=_compat.read_facts,
             emit=emit,
             clock=SystemClock(),

@@ -39,6 +39,12 @@ class Launch:
     render_override: Callable[[], Mapping[str, Any]] | None = None
     template_path: str = ""
     """Pod template of this task alone; empty uses the executor's."""
+    queue: str = ""
+    """May choose profile, namespace and template."""
+    choice: object = None
+    """What the task has under `executor_config["tradewind"]`, not judged yet."""
+    oom_kills: int = 0
+    """How many earlier tries were killed for want of memory; each may raise this one's."""
 
 
 @dataclass(slots=True, kw_only=True)

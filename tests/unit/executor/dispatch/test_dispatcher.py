@@ -36,17 +36,11 @@ class World:
         self._clock = clock
 
     def engine(self, *, mutate=None, **options):
+        chosen = settings(pod_template_file=str(self._template), **options)
         return Engine(
             self.cluster,
-            settings=settings(**options),
-            renderer=Renderer(
-                template_path=str(self._template),
-                namespace=NAMESPACE,
-                image="",
-                airflow_version="3.3.2",
-                scheduler="7",
-                mutate=mutate,
-            ),
+            settings=chosen,
+            renderer=Renderer(chosen, airflow_version="3.3.2", scheduler="7", mutate=mutate),
             read_facts=self._read,
             emit=self.outcomes.append,
             clock=self._clock,
