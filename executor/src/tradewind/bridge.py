@@ -83,6 +83,12 @@ class Bridge:
             log.warning("adoption of %d tasks goes on in the background", len(orphans))
             return []
 
+    def resume(self, launches: Sequence[Launch | Orphan]) -> None:
+        """Go on with the launches of a loop that died. Scheduler's thread; returns at once."""
+        loop, engine = self._loop, self._engine
+        if loop is not None and engine is not None:
+            asyncio.run_coroutine_threadsafe(engine.resume(launches), loop)
+
     def drain(self) -> list[Outcome]:
         """Return the outcomes that arrived since the last call. Scheduler's thread."""
         outcomes = []

@@ -25,7 +25,7 @@ from tradewind.dispatch import publish_policy
 from tradewind.dispatch.deleter import Deleter
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.renderer import Renderer
-from tradewind.dispatch.settle import TaskFacts, Verdict, settle
+from tradewind.dispatch.settle import TaskFacts, Verdict, settle, settle_by_pod
 from tradewind.pods import diagnosis, labels, state
 from tradewind.pods.state import PodState
 from tradewind.watch.reflector import Change, Listing
@@ -91,15 +91,27 @@ class Dispatcher:
         if self._ledger.add(entry):
             self._push(entry)
 
-    def adopt(self, key: Hashable, launch_id: UUID, *, row_id: UUID, pod: Pod | None) -> None:
-        """Follow a launch that another scheduler began; `pod` None trusts that it has one."""
+    def adopt(
+        self,
+        key: Hashable,
+        launch_id: UUID,
+        *,
+        row_id: UUID,
+        pod: Pod | None,
+        launch: Launch | None = None,
+    ) -> None:
+        """Follow a launch that another loop began; `pod` None trusts that it has one.
+
+        `launch` is known when that loop was an earlier one of this process.
+        """
         entry = Entry(
             key=key,
             launch_id=launch_id,
             row_id=row_id,
-            launch=None,
+            launch=launch,
             phase=Phase.LIVE,
             pod=pod,
+            ordinal=0 if pod is None else labels.ordinal_of(pod.metadata.labels),
             live_since_s=self._clock.now_s(),
         )
         if self._ledger.add(entry) and pod is not None:
@@ -137,6 +149,9 @@ class Dispatcher:
                 self._settle(entry, ended_well=False, reason=diagnosis.of(pod))
             case _ if change.gone:
                 self._settle(entry, ended_well=False, reason=diagnosis.deleted(pod))
+            case PodState.RUNNING if not (entry.announced or entry.reports_itself):
+                entry.announced = True
+                self._report(entry, Verdict.RUNNING, "")
 
     def on_listed(self, listing: Listing) -> None:
         """Settle live launches whose pod a complete list of its namespace does not show."""
@@ -262,12 +277,7 @@ class Dispatcher:
     def _judge(
         self, entry: Entry, facts: TaskFacts | None, *, ended_well: bool, reason: str
     ) -> None:
-        verdict = settle(
-            facts,
-            launch_id=entry.launch_id,
-            relaunches_left=self._settings.relaunch_limit - entry.ordinal,
-            can_relaunch=entry.launch is not None,
-        )
+        verdict = self._verdict(entry, facts, ended_well=ended_well)
         if entry.pod is not None:
             self._dispose(entry.pod, failed=not ended_well or verdict is Verdict.FAILED)
         if verdict is Verdict.RELAUNCH:
@@ -277,6 +287,21 @@ class Dispatcher:
             self._push(entry)
         else:
             self._finish(entry, verdict, reason)
+
+    def _verdict(self, entry: Entry, facts: TaskFacts | None, *, ended_well: bool) -> Verdict:
+        relaunches_left = self._settings.relaunch_limit - entry.ordinal
+        if not entry.reports_itself:
+            return settle_by_pod(
+                ended_well=ended_well,
+                has_started=entry.pod is not None and state.has_started(entry.pod),
+                relaunches_left=relaunches_left,
+            )
+        return settle(
+            facts,
+            launch_id=entry.launch_id,
+            relaunches_left=relaunches_left,
+            can_relaunch=entry.launch is not None,
+        )
 
     def _dispose(self, pod: Pod, *, failed: bool) -> None:
         settings = self._settings
@@ -291,6 +316,9 @@ class Dispatcher:
         if entry.revoked:
             return
         self._ledger.drop(entry.launch_id)
+        self._report(entry, verdict, reason)
+
+    def _report(self, entry: Entry, verdict: Verdict, reason: str) -> None:
         self._emit(
             Outcome(key=entry.key, launch_id=entry.launch_id, verdict=verdict, reason=reason)
         )
@@ -320,8 +348,7 @@ def _launch_id(pod: Pod) -> UUID | None:
 
 def _is_current(entry: Entry, pod: Pod) -> bool:
     """Whether the pod is the launch's present one and not an earlier, replaced pod."""
-    ordinal = pod.metadata.labels.get(labels.ORDINAL, "0")
-    return entry.launch is None or ordinal == str(entry.ordinal)
+    return entry.launch is None or labels.ordinal_of(pod.metadata.labels) == entry.ordinal
 
 
 def _ended_silently(pod: Pod) -> str:

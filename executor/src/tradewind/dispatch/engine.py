@@ -11,10 +11,12 @@ from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.config import Settings
+from tradewind.dispatch import takeover
 from tradewind.dispatch.dispatcher import Dispatcher, Outcome, ReadFacts
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.renderer import Renderer
 from tradewind.pods import labels
+from tradewind.pods.labels import TaskRef
 from tradewind.watch.reflector import Reflector
 
 
@@ -25,6 +27,8 @@ class Orphan:
     key: Hashable
     launch_id: UUID
     row_id: UUID
+    task: TaskRef | None = None
+    """Which try it is: finds a pod that upstream's executor launched, which has no launch id."""
 
 
 class Engine:
@@ -93,6 +97,33 @@ class Engine:
             for orphan in orphans:
                 self._adopt(orphan, None)
             return []
+        return await self._adopt_from(by_launch, orphans)
+
+    async def resume(self, launches: Sequence[Launch | Orphan]) -> None:
+        """Go on where a loop that died stopped: follow what has a pod, create what has none.
+
+        An orphan without a pod is followed on trust, like one whose adoption found no picture.
+        """
+        for reflector in self._reflectors:
+            await reflector.synced.wait()
+        by_launch = self._picture()
+        for launch in launches:
+            pod = by_launch.get(str(launch.launch_id))
+            if pod is not None or isinstance(launch, Orphan):
+                self._adopt(launch, pod)
+            else:
+                self.submit(launch)
+
+    async def _adopt_from(
+        self, by_launch: dict[str, Pod], orphans: Sequence[Orphan]
+    ) -> list[Orphan]:
+        strangers = [orphan for orphan in orphans if str(orphan.launch_id) not in by_launch]
+        by_launch |= await takeover.take_over(
+            self._cluster,
+            {orphan.task: orphan.launch_id for orphan in strangers if orphan.task is not None},
+            namespaces=self._settings.watched_namespaces or ("",),
+            page_size=self._settings.list_page_size,
+        )
         refused = []
         for orphan in orphans:
             pod = by_launch.get(str(orphan.launch_id))
@@ -102,8 +133,14 @@ class Engine:
                 self._adopt(orphan, pod)
         return refused
 
-    def _adopt(self, orphan: Orphan, pod: Pod | None) -> None:
-        self._dispatcher.adopt(orphan.key, orphan.launch_id, row_id=orphan.row_id, pod=pod)
+    def _adopt(self, orphan: Launch | Orphan, pod: Pod | None) -> None:
+        self._dispatcher.adopt(
+            orphan.key,
+            orphan.launch_id,
+            row_id=orphan.row_id,
+            pod=pod,
+            launch=orphan if isinstance(orphan, Launch) else None,
+        )
 
     async def _pods_by_launch(self) -> dict[str, Pod] | None:
         """Return every pod by its launch, newest ordinal wins; None while nothing is known."""
@@ -113,6 +150,9 @@ class Engine:
                     await reflector.synced.wait()
         except TimeoutError:
             return None
+        return self._picture()
+
+    def _picture(self) -> dict[str, Pod]:
         pods = [pod for reflector in self._reflectors for pod in reflector.pods()]
-        pods.sort(key=lambda pod: int(pod.metadata.labels.get(labels.ORDINAL, "0")))
+        pods.sort(key=lambda pod: labels.ordinal_of(pod.metadata.labels))
         return {pod.metadata.labels[labels.LAUNCH_ID]: pod for pod in pods}

@@ -31,7 +31,7 @@ class Launch:
     """Airflow's key of the workload, opaque here."""
     launch_id: UUID
     row_id: UUID
-    """Primary key of the task instance's row."""
+    """Primary key of the task instance's row, or of the other workload's own."""
     task: TaskRef
     priority: int
     render_args: Callable[[], Sequence[str]]
@@ -39,6 +39,8 @@ class Launch:
     render_override: Callable[[], Mapping[str, Any]] | None = None
     template_path: str = ""
     """Pod template of this task alone; empty uses the executor's."""
+    reports_itself: bool = True
+    """Whether the result is in a task instance's row; otherwise the pod's end is the result."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +61,13 @@ class Entry:
     live_since_s: float = 0.0
     """When the pod was first known to exist; a list that began earlier may not show it."""
     revoked: bool = False
+    announced: bool = False
+    """Whether its beginning was reported, which only workloads without a row of their own need."""
+
+    @property
+    def reports_itself(self) -> bool:
+        """Whether the result is in a task instance's row; only tasks are adopted."""
+        return self.launch is None or self.launch.reports_itself
 
 
 @dataclass(slots=True)

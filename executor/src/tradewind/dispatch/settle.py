@@ -21,6 +21,8 @@ class Verdict(Enum):
     """Nothing: the task instance has moved on, an event would hit the wrong launch."""
     RELAUNCH = auto()
     """The task never began: replace the pod, no retry of the task is used."""
+    RUNNING = auto()
+    """No end: a workload began whose worker does not tell Airflow so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +60,14 @@ def settle(
             return Verdict.FAILED
         case _:
             return Verdict.DROP
+
+
+def settle_by_pod(*, ended_well: bool, has_started: bool, relaunches_left: int) -> Verdict:
+    """Return the verdict for a workload without a task instance: its pod's end is its result.
+
+    Callbacks end with a non-zero exit code when they failed. Connection tests report their result
+    themselves, to a row of their own that the scheduler watches; here only their slot counts.
+    """
+    if ended_well:
+        return Verdict.SUCCESS
+    return Verdict.FAILED if has_started or relaunches_left <= 0 else Verdict.RELAUNCH
