@@ -148,7 +148,7 @@ def template(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def scheduler(monkeypatch, template):
+def scheduler(monkeypatch, template):  # noqa: ARG001 - a fixture cannot use another by mark
     cluster = FakeCluster()
 
     def connect(_):
@@ -157,5 +157,5 @@ def scheduler(monkeypatch, template):
 
     monkeypatch.setattr(executor_module, "connect", connect)
     played = Scheduler(cluster)
-    monkeypatch.setattr(_compat, "read_facts", lambda row_ids: played.read_facts(row_ids))
+    monkeypatch.setattr(_compat, "read_facts", played.read_facts)
     return played

@@ -1,8 +1,8 @@
 """The contract with the scheduler: what it calls, what it gets, and that nothing raises."""
 
-import os
 import threading
 import uuid
+from pathlib import Path
 
 import pytest
 from airflow.executors.base_executor import BaseExecutor
@@ -185,18 +185,24 @@ def test_a_connection_test_that_took_too_long_loses_its_pod(scheduler):
 # -- construction, teams, several executors ------------------------------------------------------
 
 
+def open_handles():
+    """Return this process's threads, and its files and sockets by number."""
+    return set(threading.enumerate()), {fd.name for fd in Path("/proc/self/fd").iterdir()}
+
+
 @pytest.mark.usefixtures("template")
 def test_a_hundred_executors_open_nothing():
     TradewindExecutor()  # Imports and caches of Airflow's own are none of ours.
-    before = set(os.listdir("/proc/self/fd")), set(threading.enumerate())
+    before = open_handles()
     executors = [TradewindExecutor() for _ in range(100)]
-    assert (set(os.listdir("/proc/self/fd")), set(threading.enumerate())) == before
+    assert open_handles() == before
     for executor in executors:
         executor.end()
         executor.terminate()
 
 
-def test_parallelism_follows_the_configuration_unless_it_is_given(monkeypatch, template):
+@pytest.mark.usefixtures("template")
+def test_parallelism_follows_the_configuration_unless_it_is_given(monkeypatch):
     monkeypatch.setenv("AIRFLOW__CORE__PARALLELISM", "5")
     monkeypatch.setenv("AIRFLOW__BLUE___CORE__PARALLELISM", "3")
     assert TradewindExecutor().parallelism == 5
@@ -206,7 +212,8 @@ def test_parallelism_follows_the_configuration_unless_it_is_given(monkeypatch, t
         TradewindExecutor(parallelism=0)
 
 
-def test_a_team_has_settings_of_its_own(monkeypatch, template):
+@pytest.mark.usefixtures("template")
+def test_a_team_has_settings_of_its_own(monkeypatch):
     monkeypatch.setenv("AIRFLOW__TRADEWIND__NAMESPACE", "shared")
     monkeypatch.setenv("AIRFLOW__BLUE___TRADEWIND__NAMESPACE", "blue-tasks")
     assert TradewindExecutor.supports_multi_team
@@ -214,12 +221,14 @@ def test_a_team_has_settings_of_its_own(monkeypatch, template):
     assert TradewindExecutor(team_name="blue")._settings.namespace == "blue-tasks"
 
 
-def test_a_team_falls_back_to_its_own_upstream_section(monkeypatch, template):
+@pytest.mark.usefixtures("template")
+def test_a_team_falls_back_to_its_own_upstream_section(monkeypatch):
     monkeypatch.setenv("AIRFLOW__BLUE___KUBERNETES_EXECUTOR__NAMESPACE", "blue-old")
     assert TradewindExecutor(team_name="blue")._settings.namespace == "blue-old"
 
 
-def test_airflows_gauges_carry_the_team(monkeypatch, template):
+@pytest.mark.usefixtures("template")
+def test_airflows_gauges_carry_the_team(monkeypatch):
     gauges = []
     monkeypatch.setattr(
         "airflow.executors.base_executor.stats.gauge",
