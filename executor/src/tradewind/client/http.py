@@ -72,7 +72,7 @@ class HttpCluster:
         return _decode(_pod, await self._call("GET", f"/api/v1/namespaces/{namespace}/pods/{name}"))
 
     async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
-        """Merge `patch` into the pod; 409 when it names a `metadata.uid` that is not the pod's."""
+        """Merge `patch` into the pod; 422 when it names a `metadata.uid` that is not the pod's."""
         path = f"/api/v1/namespaces/{namespace}/pods/{name}"
         return _decode(_pod, await self._call("PATCH", path, body=patch))
 

@@ -24,7 +24,7 @@ class Cluster(Protocol):
         ...
 
     async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
-        """Merge `patch` into the pod; 409 when it names a `metadata.uid` that is not the pod's."""
+        """Merge `patch` into the pod; 422 when it names a `metadata.uid` that is not the pod's."""
         ...
 
     async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:

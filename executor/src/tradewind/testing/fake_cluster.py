@@ -94,12 +94,12 @@ class FakeCluster:
         return _typed(self._existing(namespace, name))
 
     async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
-        """Merge the patch; 409 when it names another uid."""
+        """Merge the patch; 422 when it names another uid."""
         lost = self._call("patch", name)
         pod = self._existing(namespace, name)
         uid = (patch.get("metadata") or {}).get("uid")
         if uid not in {None, pod["metadata"]["uid"]}:
-            raise ApiError(409, reason="Conflict", message="the UID in the precondition differs")
+            raise ApiError(422, reason="Invalid", message="metadata.uid: field is immutable")
         _merge(pod, patch)
         await self._record("MODIFIED", pod)
         if lost:
