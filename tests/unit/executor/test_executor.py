@@ -8,6 +8,7 @@ import pytest
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.executor_loader import ExecutorLoader
 from airflow.utils.state import CallbackState, TaskInstanceState
+from kubernetes.client.models import V1Container, V1EnvVar, V1Pod, V1PodSpec
 
 from tradewind import _compat
 from tradewind import executor as executor_module
@@ -71,6 +72,30 @@ def test_the_worker_gets_a_token_of_airflows_own_generator(scheduler):
         "--json-string",
     ]
     assert '"token":"ey' in args[-1]
+
+
+def test_the_worker_knows_that_it_runs_in_a_pod(scheduler):
+    with scheduler.started():
+        scheduler.queue(scheduler.a_task())
+        env = scheduler.raw(scheduler.pod())["spec"]["containers"][0]["env"]
+    assert {"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"} in env
+
+
+def test_a_template_and_an_override_of_its_own_shape_a_tasks_pod(scheduler, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("kind: Pod\nspec: {containers: [{name: base, image: own}], nodeName: n1}")
+    override = V1Pod(
+        spec=V1PodSpec(
+            containers=[V1Container(name="base", env=[V1EnvVar(name="COLOUR", value="blue")])]
+        )
+    )
+    executor_config = {"pod_template_file": str(own), "pod_override": override}
+    with scheduler.started():
+        scheduler.queue(scheduler.a_task(executor_config=executor_config))
+        spec = scheduler.raw(scheduler.pod())["spec"]
+    assert spec["nodeName"] == "n1"
+    assert spec["containers"][0]["image"] == "own"
+    assert {"name": "COLOUR", "value": "blue"} in spec["containers"][0]["env"]
 
 
 def test_nothing_of_a_task_but_its_name_is_logged(scheduler, caplog, capfd):
