@@ -16,9 +16,9 @@ from tradewind.executor import TradewindExecutor
 
 
 @contextlib.contextmanager
-def started():
+def started(*, job_id=7):
     executor = TradewindExecutor(parallelism=32)
-    executor.job_id = 7
+    executor.job_id = job_id
     executor.start()
     try:
         yield executor

@@ -1,5 +1,6 @@
 """Moving between Airflow's KubernetesExecutor and this one while tasks run, both ways."""
 
+import asyncio
 import uuid
 
 import pytest
@@ -181,9 +182,31 @@ async def test_upstreams_executor_gets_back_what_we_took_over(
     await node.set_status(namespace, theirs.metadata.name, base_running())
     with started() as ours:
         ours.try_adopt_task_instances([ti])
-    row = persisted(ti, job_id=UPSTREAMS_JOB)
-    assert upstream.try_adopt_task_instances([row]) == []
+    # The scheduler, number 7, has written itself into the row it adopted.
+    assert upstream.try_adopt_task_instances([persisted(ti, job_id=7)]) == []
     assert upstream.running == {ti.key}
+
+
+async def test_upstreams_executor_adopts_what_our_second_scheduler_had(
+    real_cluster, node, namespace, upstream
+):
+    ti = a_row()
+    with started(job_id=6) as first:
+        queue(first, ti)
+        pod = await a_pod(real_cluster, namespace)
+        await node.set_status(namespace, pod.metadata.name, base_running())
+    with started() as second:
+        assert second.try_adopt_task_instances([ti]) == []
+        await signed(real_cluster, pod, worker="7")
+    assert upstream.try_adopt_task_instances([persisted(ti, job_id=7)]) == []
+    assert upstream.running == {ti.key}
+
+
+async def signed(cluster, pod, *, worker):
+    async with asyncio.timeout(10):
+        while pod.metadata.labels["airflow-worker"] != worker:
+            await asyncio.sleep(0.02)
+            pod = await cluster.get_pod(pod.metadata.namespace, pod.metadata.name)
 
 
 async def test_upstreams_executor_is_not_disturbed_by_a_callbacks_pod(

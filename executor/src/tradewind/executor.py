@@ -215,4 +215,5 @@ class TradewindExecutor(BaseExecutor):
             read_facts=_compat.read_facts,
             emit=emit,
             clock=SystemClock(),
+            scheduler=str(self.job_id or ""),
         )

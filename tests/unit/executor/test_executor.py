@@ -574,7 +574,7 @@ def test_a_pod_of_upstreams_executor_is_taken_over(scheduler):
         assert executor.try_adopt_task_instances([Orphaned(workload)]) == []
         labels = scheduler.raw("upstream-pod")["metadata"]["labels"]
         assert labels["tradewind/launch-id"] == str(workload.ti.id)
-        assert labels["airflow-worker"] == "3", "upstream could have it back"
+        assert labels["airflow-worker"] == "7", "upstream could have it back"
         scheduler.set_state(workload, "running")
         scheduler.ends("upstream-pod", 137, reason="OOMKilled")
         scheduler.until(lambda: executor.event_buffer)

@@ -43,9 +43,12 @@ class Engine:
         read_facts: ReadFacts,
         emit: Callable[[Outcome], None],
         clock: Clock,
+        scheduler: str = "",
     ) -> None:
         self._cluster = cluster
         self._settings = settings
+        self._scheduler = scheduler
+        self._signing: set[asyncio.Task[None]] = set()
         self._dispatcher = Dispatcher(
             cluster,
             settings=settings,
@@ -123,14 +126,22 @@ class Engine:
             {orphan.task: orphan.launch_id for orphan in strangers if orphan.task is not None},
             namespaces=self._settings.watched_namespaces or ("",),
             page_size=self._settings.list_page_size,
+            scheduler=self._scheduler,
         )
-        refused = []
+        refused, adopted = [], []
         for orphan in orphans:
             pod = by_launch.get(str(orphan.launch_id))
             if pod is None:
                 refused.append(orphan)
             else:
                 self._adopt(orphan, pod)
+                adopted.append(pod)
+        # Afterwards: the scheduler's transaction waits for this coroutine.
+        signing = asyncio.create_task(
+            takeover.sign(self._cluster, adopted, scheduler=self._scheduler)
+        )
+        self._signing.add(signing)
+        signing.add_done_callback(self._signing.discard)
         return refused
 
     def _adopt(self, orphan: Launch | Orphan, pod: Pod | None) -> None:

@@ -1,8 +1,9 @@
 """Take over pods that upstream's KubernetesExecutor launched. Loop thread only.
 
 Such a pod has no launch id, so it is found by the annotations that upstream writes and given the
-label; from then on the watch shows it like one of our own. Nothing else about it is changed, so
-that upstream could have it back.
+label; from then on the watch shows it like one of our own. Every adopted pod, theirs or ours, also
+gets the number of the scheduler that follows it now, as upstream's adoption does: upstream looks
+for a task's pod by that number, so it could have every pod back.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 
 SELECTOR = f"{labels.UPSTREAM}=True,!{labels.LAUNCH_ID},airflow_executor_done!=True"
 """Task pods that no launch id marks as ours, without those upstream is done with."""
+_WORKER = "airflow-worker"
 _AT_ONCE = 16
 
 
@@ -31,8 +33,9 @@ async def take_over(
     *,
     namespaces: Sequence[str],
     page_size: int,
+    scheduler: str,
 ) -> dict[str, Pod]:
-    """Label the pods of the wanted tries and return them by launch id.
+    """Label the pods of the wanted tries for `scheduler` and return them by launch id.
 
     Tries without such a pod are left out, and so are those whose pod cannot be read or labelled:
     never raises `ClusterError`.
@@ -48,12 +51,26 @@ async def take_over(
     except ClusterError as error:
         log.warning("cannot look for pods of Airflow's KubernetesExecutor: %s", error)
         return {}
-    chosen = choose(found, wanted)
-    gate = asyncio.Semaphore(_AT_ONCE)
-    labelled = await asyncio.gather(
-        *(_label(cluster, pod, launch_id, gate=gate) for launch_id, pod in chosen.items())
+    labelled = await _label_all(
+        cluster,
+        [
+            (pod, {labels.LAUNCH_ID: str(launch_id), _WORKER: labels.safe_value(scheduler)})
+            for launch_id, pod in choose(found, wanted).items()
+        ],
     )
-    return {pod.metadata.labels[labels.LAUNCH_ID]: pod for pod in labelled if pod is not None}
+    return {pod.metadata.labels[labels.LAUNCH_ID]: pod for pod in labelled}
+
+
+async def sign(cluster: Cluster, pods: Sequence[Pod], *, scheduler: str) -> None:
+    """Write on adopted pods of ours who follows them now. Never raises `ClusterError`.
+
+    A no-op without a number, as in an executor that no scheduler started.
+    """
+    if not scheduler:
+        return
+    worker = labels.safe_value(scheduler)
+    unsigned = [pod for pod in pods if pod.metadata.labels.get(_WORKER) != worker]
+    await _label_all(cluster, [(pod, {_WORKER: worker}) for pod in unsigned])
 
 
 def choose(pods: Sequence[Pod], wanted: Mapping[TaskRef, UUID]) -> dict[UUID, Pod]:
@@ -85,17 +102,23 @@ async def _list(cluster: Cluster, namespace: str, *, page_size: int) -> list[Pod
             return pods
 
 
-async def _label(
-    cluster: Cluster, pod: Pod, launch_id: UUID, *, gate: asyncio.Semaphore
-) -> Pod | None:
-    metadata = pod.metadata
-    # With the uid the server refuses a pod that has taken the name meanwhile.
-    patch = {
-        "metadata": {"uid": metadata.uid, "labels": {labels.LAUNCH_ID: str(launch_id)}},
-    }
-    async with gate:
-        try:
-            return await cluster.patch_pod(metadata.namespace, metadata.name, patch)
-        except ClusterError as error:
-            log.warning("cannot take over pod %s/%s: %s", metadata.namespace, metadata.name, error)
-            return None
+async def _label_all(
+    cluster: Cluster, changes: Sequence[tuple[Pod, Mapping[str, str]]]
+) -> list[Pod]:
+    """Return the pods that could be labelled."""
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def label(pod: Pod, values: Mapping[str, str]) -> Pod | None:
+        metadata = pod.metadata
+        # With the uid the server refuses a pod that has taken the name meanwhile.
+        patch = {"metadata": {"uid": metadata.uid, "labels": dict(values)}}
+        async with gate:
+            try:
+                return await cluster.patch_pod(metadata.namespace, metadata.name, patch)
+            except ClusterError as error:
+                name = f"{metadata.namespace}/{metadata.name}"
+                log.warning("cannot label adopted pod %s: %s", name, error)
+                return None
+
+    labelled = await asyncio.gather(*(label(pod, values) for pod, values in changes))
+    return [pod for pod in labelled if pod is not None]

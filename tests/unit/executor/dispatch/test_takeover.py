@@ -1,4 +1,5 @@
 import uuid
+from types import MappingProxyType
 
 import pytest
 
@@ -78,9 +79,9 @@ class World:
             },
         )
 
-    async def take(self, wanted=None):
+    async def take(self, wanted=MappingProxyType({TASK: LAUNCH})):
         return await takeover.take_over(
-            self.cluster, wanted or {TASK: LAUNCH}, namespaces=["tasks"], page_size=1
+            self.cluster, wanted, namespaces=["tasks"], page_size=1, scheduler="7"
         )
 
 
@@ -89,14 +90,15 @@ def world():
     return World()
 
 
-async def test_the_pod_gets_the_launch_id_and_keeps_its_labels(world):
+async def test_the_pod_gets_the_launch_id_and_its_new_schedulers_number(world):
     await world.put("theirs", **{"airflow-worker": "3"})
     await world.put("others", task=a_task(task_id="other"))
     taken = await world.take()
     assert taken[str(LAUNCH)].metadata.name == "theirs"
     found = world.cluster.raw("tasks", "theirs")["metadata"]["labels"]
     assert found[labels.LAUNCH_ID] == str(LAUNCH)
-    assert found["airflow-worker"] == "3"
+    assert found["airflow-worker"] == "7"
+    assert found["dag_id"] == TASK.dag_id
     assert labels.LAUNCH_ID not in world.cluster.raw("tasks", "others")["metadata"]["labels"]
 
 
@@ -113,7 +115,7 @@ async def test_a_pod_that_is_nobodys_orphan_is_left_alone(world, extra):
 
 
 async def test_nothing_is_asked_when_nothing_is_wanted(world):
-    assert await takeover.take_over(world.cluster, {}, namespaces=["tasks"], page_size=1) == {}
+    assert await world.take({}) == {}
     assert world.cluster.calls == []
 
 
@@ -130,3 +132,20 @@ async def test_a_refusal_takes_nothing_over_and_does_not_raise(world, verb, erro
     await world.put("theirs")
     world.cluster.fail(verb, error)
     assert await world.take() == {}
+
+
+async def test_an_adopted_pod_is_signed_once(world):
+    await world.put("ours", **{labels.LAUNCH_ID: str(LAUNCH), "airflow-worker": "3"})
+    for _ in range(2):
+        pod = await world.cluster.get_pod("tasks", "ours")
+        await takeover.sign(world.cluster, [pod], scheduler="7")
+    assert pod.metadata.labels["airflow-worker"] == "7"
+    assert world.cluster.count("patch") == 1
+
+
+async def test_a_pod_that_cannot_be_signed_is_followed_all_the_same(world):
+    await world.put("ours")
+    world.cluster.fail("patch", ApiError(404, reason="NotFound", message="gone"))
+    pod = await world.cluster.get_pod("tasks", "ours")
+    await takeover.sign(world.cluster, [pod], scheduler="7")
+    assert "airflow-worker" not in world.cluster.raw("tasks", "ours")["metadata"]["labels"]
