@@ -78,9 +78,7 @@ async def _list(cluster: Cluster, namespace: str, *, page_size: int) -> list[Pod
     pods: list[Pod] = []
     resume = ""
     while True:
-        page = await cluster.list_pods(
-            namespace, selector=SELECTOR, limit=page_size, resume=resume
-        )
+        page = await cluster.list_pods(namespace, selector=SELECTOR, limit=page_size, resume=resume)
         pods.extend(page.items)
         resume = page.metadata.resume
         if not resume:
