@@ -76,6 +76,13 @@ class Settings:
     list_page_size: int
     adoption_wait_s: float
     running_log_lines: int
+    max_pending_pods: int
+    """Pods whose task's container was not started yet; 0 for no limit."""
+    max_starting_pods: int
+    """Pods that nothing but the node's speed keeps from running; 0 learns the limit."""
+    reconcile_interval_s: float
+    kept_pod_ttl_s: float
+    """Counted from the pod's own end; 0 keeps pods forever."""
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -225,6 +232,30 @@ OPTIONS: tuple[Option, ...] = (
         fallback="running_pod_log_lines",
         description="Last lines of a running task's log shown in the Airflow UI.",
     ),
+    Option(
+        name="max_pending_pods",
+        kind="integer",
+        default="0",
+        description="Pods that may wait to be started at once; 0 sets no limit.",
+    ),
+    Option(
+        name="max_starting_pods",
+        kind="integer",
+        default="0",
+        description="Pods that may be starting on nodes at once; 0 adapts to how fast they start.",
+    ),
+    Option(
+        name="reconcile_interval",
+        kind="float",
+        default="60",
+        description="Seconds between two comparisons of launches, pods and task instances.",
+    ),
+    Option(
+        name="kept_pod_ttl",
+        kind="float",
+        default="86400",
+        description="Seconds after its end at which a pod that was kept is deleted; 0 never does.",
+    ),
 )
 
 _BY_NAME = {option.name: option for option in OPTIONS}
@@ -262,6 +293,10 @@ def load(conf: Conf) -> Settings:
         list_page_size=_number(text, "list_page_size", int, least=1),
         adoption_wait_s=_number(text, "adoption_wait", float, least=0),
         running_log_lines=_number(text, "running_pod_log_lines", int, least=1),
+        max_pending_pods=_number(text, "max_pending_pods", int, least=0),
+        max_starting_pods=_number(text, "max_starting_pods", int, least=0),
+        reconcile_interval_s=_number(text, "reconcile_interval", float, least=1),
+        kept_pod_ttl_s=_number(text, "kept_pod_ttl", float, least=0),
     )
 
 

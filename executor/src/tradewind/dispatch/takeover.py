@@ -33,7 +33,7 @@ async def take_over(
     *,
     namespaces: Sequence[str],
     page_size: int,
-    scheduler: str,
+    scheduler: str = "",
 ) -> dict[str, Pod]:
     """Label the pods of the wanted tries for `scheduler` and return them by launch id.
 
@@ -51,10 +51,11 @@ async def take_over(
     except ClusterError as error:
         log.warning("cannot look for pods of Airflow's KubernetesExecutor: %s", error)
         return {}
+    worker = {_WORKER: labels.safe_value(scheduler)} if scheduler else {}
     labelled = await _label_all(
         cluster,
         [
-            (pod, {labels.LAUNCH_ID: str(launch_id), _WORKER: labels.safe_value(scheduler)})
+            (pod, {labels.LAUNCH_ID: str(launch_id)} | worker)
             for launch_id, pod in choose(found, wanted).items()
         ],
     )

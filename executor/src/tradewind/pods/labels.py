@@ -117,6 +117,14 @@ def task_of(annotations: Mapping[str, str]) -> TaskRef | None:
         return None
 
 
+def launch_id_of(labels: Mapping[str, str]) -> UUID | None:
+    """Return the launch whose pod this is, or None for a missing or odd label."""
+    try:
+        return UUID(labels.get(LAUNCH_ID, ""))
+    except ValueError:
+        return None
+
+
 def ordinal_of(labels: Mapping[str, str]) -> int:
     """Return which pod of its launch this is; 0 where the label is missing or odd."""
     value = labels.get(ORDINAL, "")
