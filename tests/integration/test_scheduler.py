@@ -1,5 +1,7 @@
 """The executor under functions of Airflow's own scheduler, on real rows and a real API server."""
 
+import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,7 +18,11 @@ from airflow.utils.state import CallbackState, DagRunState, TaskInstanceState
 from scheduler_side import a_pod, a_row, queue, started, synced
 from sqlalchemy import select, update
 
+from tradewind import _compat
+from tradewind.dispatch.hooks import Stray
+from tradewind.dispatch.settle import TaskFacts
 from tradewind.testing.builders import base_ended, base_running
+from tradewind.workloads import task_ref
 
 pytestmark = pytest.mark.usefixtures("database", "configured")
 
@@ -169,3 +175,35 @@ async def test_airflow_hands_a_connection_test_over_and_takes_it_back(
         assert executor.running == set()
     with create_session() as session:
         assert session.get(ConnectionTestRequest, request_id).state == ConnectionTestState.FAILED
+
+
+async def test_strays_are_judged_by_their_present_rows():
+    running, resumed, mapped = a_row(), a_row(), a_row()
+    write(running, state=TaskInstanceState.RUNNING)
+    write(resumed, state=TaskInstanceState.QUEUED, external_executor_id=str(uuid.uuid4()))
+    with create_session() as session:
+        callback = ExecutorCallback(
+            SyncCallback("alerts.page_somebody", {}), fetch_method=CallbackFetchMethod.IMPORT_PATH
+        )
+        callback.state = CallbackState.SUCCESS
+        session.add(callback)
+        session.flush()
+        callback_id = callback.id
+    strays = {
+        name: Stray(launch_id=uuid.UUID(ti.external_executor_id), task=task_ref(ti))
+        for name, ti in (("running", running), ("resumed", resumed), ("gone", mapped))
+    }
+    strays["gone"] = Stray(launch_id=uuid.uuid4(), task=replace(strays["gone"].task, map_index=9))
+    earlier_try = Stray(launch_id=uuid.uuid4(), task=replace(strays["resumed"].task, try_number=0))
+    callback_stray = Stray(launch_id=callback_id, task=None)
+    unknown = Stray(launch_id=uuid.uuid4(), task=None)
+    facts = _compat.read_strays([*strays.values(), earlier_try, callback_stray, unknown])
+    resumed_row = TaskFacts(state="queued", launch_id=uuid.UUID(read(resumed).external_executor_id))
+    assert facts == {
+        strays["running"].launch_id: TaskFacts(
+            state="running", launch_id=strays["running"].launch_id
+        ),
+        strays["resumed"].launch_id: resumed_row,
+        earlier_try.launch_id: resumed_row,
+        callback_id: TaskFacts(state="success", launch_id=callback_id),
+    }

@@ -6,6 +6,7 @@ Written against 3.3.2.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +14,17 @@ from uuid import UUID
 
 from airflow import __version__ as airflow_version
 from airflow import settings
+from airflow.models.callback import Callback
+from airflow.models.connection_test import ConnectionTestRequest
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, tuple_
 
+from tradewind.dispatch.hooks import Stray
 from tradewind.dispatch.settle import TaskFacts
+from tradewind.pods.labels import TaskRef
 
 __all__ = [
     "AIRFLOW_VERSION",
@@ -30,9 +35,18 @@ __all__ = [
     "launch_id_of",
     "mutation_hook",
     "read_facts",
+    "read_strays",
 ]
 
 AIRFLOW_VERSION: str = airflow_version
+
+_EXTERNAL_ID = TaskInstance.external_executor_id
+_IDENTITY = (
+    TaskInstance.dag_id,
+    TaskInstance.task_id,
+    TaskInstance.run_id,
+    TaskInstance.map_index,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +89,38 @@ def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
         _uuid(row_id): TaskFacts(state=state, launch_id=launch_id_of(external) or _uuid(row_id))
         for row_id, state, external in rows
     }
+
+
+def read_strays(strays: Sequence[Stray]) -> dict[UUID, TaskFacts]:
+    """Return the present row behind each stray launch that has one. Blocking; any thread.
+
+    A task's row is found by its try's identity, because launch ids have no index; a callback's and
+    a connection test's by its own id, which is its launch id.
+    """
+    launches = defaultdict(list)
+    for stray in strays:
+        if stray.task is not None:
+            launches[_identity(stray.task)].append(stray.launch_id)
+    with create_session(scoped=False) as session:
+        facts = {
+            launch_id: TaskFacts(state=state, launch_id=launch_id)
+            for model in (Callback, ConnectionTestRequest)
+            for launch_id, state in session.execute(
+                select(model.id, model.state).where(
+                    model.id.in_([stray.launch_id for stray in strays if stray.task is None])
+                )
+            )
+        }
+        rows = session.execute(
+            select(*_IDENTITY, TaskInstance.id, TaskInstance.state, _EXTERNAL_ID).where(
+                tuple_(*_IDENTITY).in_(list(launches))
+            )
+        ).all()
+    for *identity, row_id, state, external in rows:
+        owner = launch_id_of(external) or _uuid(row_id)
+        row = TaskFacts(state=state, launch_id=owner)
+        facts |= dict.fromkeys(launches[tuple(identity)], row)
+    return facts
 
 
 def find_task_instance(
@@ -139,6 +185,10 @@ def mutation_hook() -> Callable[[Any], None] | None:
     """Return the user's `pod_mutation_hook`, or None when there is only Airflow's empty one."""
     hook = settings.pod_mutation_hook
     return None if hook.__module__ == settings.__name__ else hook
+
+
+def _identity(task: TaskRef) -> tuple[Any, ...]:
+    return (task.dag_id, task.task_id, task.run_id, task.map_index)
 
 
 def _uuid(value: UUID | str) -> UUID:

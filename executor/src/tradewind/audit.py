@@ -13,6 +13,8 @@ from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tradewind.dispatch.hooks import LaunchRef
+
 log = logging.getLogger(__name__)
 
 PREFIX = "pod "
@@ -23,9 +25,11 @@ EVENTS = {
     "pending": "pod pending",
     "relaunched": "pod relaunched",
     "failed": "pod failed",
-    "lost": "pod lost",
 }
-"""Event of a row by the kind that the dispatcher notes; docs/contract.md names them for users."""
+"""Event of a row by the kind of its note; docs/contract.md names them for users."""
+_UNTOLD = frozenset({"ended", "revoked"})
+"""Events of the dispatcher that are no news: every healthy pod ends, and what failed is noted as
+`failed` when the scheduler is told; a revoked task has the scheduler's own row."""
 
 _EVENT_CHARS = 60
 """Width of Airflow's column; a longer text fails the whole batch."""
@@ -53,6 +57,11 @@ class AuditLog:
         The same sentence is written once per launch and kind, and at most five different ones.
         """
         self._noted.append((kind, key, sentence))
+
+    def on_event(self, kind: str, launch: LaunchRef, sentence: str) -> None:
+        """Note what the dispatcher tells (`Hooks.on_event`). Loop thread; never raises."""
+        if kind not in _UNTOLD:
+            self.note(kind, launch.key, sentence)
 
     def forget(self, key: Hashable) -> None:
         """Take note that the workload is launched anew: the new launch speaks for itself."""
@@ -91,8 +100,11 @@ class AuditLog:
             self._kept.append(self.rows[-1])
 
     def _is_news(self, kind: str, key: Hashable, sentence: str) -> bool:
-        said = self._said.setdefault(key, {}).setdefault(kind, set())
+        by_kind = self._said.setdefault(key, {})
+        said = by_kind.setdefault(kind, set())
         if sentence in said or len(said) >= _MOST_PER_KIND:
             return False
+        if kind == "failed" and sentence in by_kind.get("refused", ()):
+            return False  # A refused pod is a failed task: one row tells both.
         said.add(sentence)
         return True

@@ -12,6 +12,7 @@ from kubernetes.client.models import V1Container, V1EnvVar, V1Pod, V1PodSpec
 
 from tradewind import _compat
 from tradewind import executor as executor_module
+from tradewind.client.errors import ApiError
 from tradewind.errors import ConfigError
 from tradewind.executor import TradewindExecutor
 
@@ -442,7 +443,7 @@ def test_a_database_that_is_down_delays_an_end_and_loses_none(scheduler, monkeyp
         return scheduler.read_facts(row_ids)
 
     monkeypatch.setattr(_compat, "read_facts", once_down)
-    monkeypatch.setattr("tradewind.dispatch.dispatcher._SETTLE_RETRY_S", 0.05)
+    monkeypatch.setattr("tradewind.dispatch.settlement.FIRST_RETRY_S", 0.05)
     with scheduler.started() as executor:
         scheduler.queue(workload)
         name = scheduler.pod()
@@ -613,6 +614,42 @@ def test_a_workload_that_cannot_be_launched_is_in_the_audit_log(scheduler, monke
         monkeypatch.setattr(executor._loop._bridge, "submit", _broken)
         scheduler.queue(workload)
     assert scheduler.audit() == [("pod refused", "cannot launch: broken on purpose")]
+
+
+def test_a_pod_that_is_refused_is_told_once(scheduler):
+    refusal = ApiError(422, reason="Invalid", message="spec.nodeName: too long")
+    scheduler.cluster.fail("create", refusal)
+    with scheduler.started() as executor:
+        scheduler.queue(scheduler.a_task())
+        scheduler.until(lambda: executor.event_buffer)
+    ((event, text),) = scheduler.audit()
+    assert event == "pod refused"
+    assert "spec.nodeName: too long" in text
+
+
+def test_a_pod_that_is_replaced_is_told_and_its_task_goes_on(scheduler):
+    workload = scheduler.a_task()
+    with scheduler.started():
+        scheduler.queue(workload)
+        name = scheduler.pod()
+        scheduler.ends(name, 128, startedAt=None, reason="StartError")
+        scheduler.until(scheduler.audit)
+        assert scheduler.events() == {}
+    ((event, text),) = scheduler.audit()
+    assert event == "pod relaunched"
+    assert "StartError" in text
+
+
+def test_a_healthy_task_has_no_row_in_the_audit_log(scheduler):
+    workload = scheduler.a_task()
+    with scheduler.started() as executor:
+        scheduler.queue(workload)
+        name = scheduler.pod()
+        scheduler.set_state(workload, "success")
+        scheduler.ends(name)
+        scheduler.until(lambda: executor.event_buffer)
+        executor.heartbeat()
+    assert scheduler.audit() == []
 
 
 def test_a_callback_has_no_row_in_the_audit_log(scheduler):
