@@ -62,6 +62,8 @@ class Entry:
     phase: Phase
     queued: bool = False
     """Whether it is in the backlog."""
+    is_parked: bool = False
+    """Whether it waits for a namespace's quota."""
     turn: int = 0
     """Grows with every step; a timer set before the last step is void."""
     age: int = 0

@@ -90,7 +90,7 @@ class Submission:
     def push(self, entry: Entry) -> None:
         """Put the launch into the backlog; a no-op when it is there."""
         if not entry.queued and entry.launch is not None and self._ledger.holds(entry):
-            entry.queued, entry.phase = True, Phase.WAITING
+            entry.queued, entry.is_parked, entry.phase = True, False, Phase.WAITING
             heapq.heappush(self._backlog, entry.ticket)
             self.pump()
 
@@ -110,13 +110,15 @@ class Submission:
         """Take the launch out, wherever it waits."""
         entry.queued = False
         entry.turn += 1
-        if entry.namespace:
-            self._push_all(self.parking.left(entry.namespace, entry.launch_id))
+        if entry.is_parked:
+            entry.is_parked = False
             self.parking.drop(entry.launch_id)
+        elif entry.namespace:
+            self._push_all(self.parking.left(entry.namespace, entry.launch_id))
 
     def room_in(self, namespace: str) -> None:
         """Take note that a pod of the namespace ended or went."""
-        self._push_all(self.parking.freed(namespace, now_s=self._clock.now_s()))
+        self._push_all(self.parking.freed(namespace))
 
     def pump(self) -> None:
         """Begin as many creates as the gates let pass. Call it whenever one may have opened."""
@@ -268,6 +270,7 @@ class Submission:
     def _park(self, entry: Entry, reason: str) -> None:
         # Waiting for room is no trouble: neither back-off nor budget goes on meanwhile.
         entry.phase, entry.attempts, entry.troubled_since_s = Phase.WAITING, 0, None
+        entry.is_parked = True
         entry.turn += 1
         self._launches.note("parked", entry, f"namespace {entry.namespace}: {reason}")
 

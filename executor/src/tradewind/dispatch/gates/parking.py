@@ -116,14 +116,12 @@ class Parking:
         self._close_empty()
         return freed
 
-    def freed(self, namespace: str, *, now_s: float) -> list[Ticket]:
+    def freed(self, namespace: str) -> list[Ticket]:
         """Note that a pod of the namespace ended or went; return what may try now."""
         freed: list[Ticket] = []
         for lot in self._of(namespace):
             lot.backoff_s = RECOUNT_S
             freed += lot.free(by_tick=False)
-            if lot.waiting:
-                lot.tick_s = min(lot.tick_s, now_s + TICK_S)
         return freed
 
     def ticked(self, now_s: float) -> list[Ticket]:

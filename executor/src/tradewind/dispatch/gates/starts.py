@@ -14,15 +14,16 @@ import math
 import statistics
 from uuid import UUID
 
-FIRST_LIMIT = 16
+FIRST_LIMIT = 8
 """About twice what one node of four cores starts at once without starts becoming slower."""
 LEAST_LIMIT = 4
-STEP = 2
+STEP = 4
 GROWTH = 1.5
 SLACK_S = 1.0
 """Start times may exceed the best by this factor plus this much before they count as grown."""
-FORGET = 1.02
-"""The best time grows by this factor per round, so that a lucky one is forgotten."""
+FORGET = 1.002
+"""The best time grows by this factor per round, so that a lucky one is forgotten. Slowly: it must
+not keep up with a limit that grows, or no start would ever seem slow."""
 STUCK_AFTER_S = 120.0
 """A pod that starts for longer is held up by something that waiting for it does not help."""
 
