@@ -7,24 +7,74 @@ Written against 3.3.2.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from airflow import __version__ as airflow_version
 from airflow import settings
+from airflow.models.callback import Callback
+from airflow.models.connection_test import ConnectionTestRequest
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import or_, select, tuple_
 
+from tradewind.dispatch.hooks import Stray
 from tradewind.dispatch.renderer import Coordinator
 from tradewind.dispatch.settle import TaskFacts
+from tradewind.pods.labels import TaskRef
 
-__all__ = ["AIRFLOW_VERSION", "coordinator_of", "launch_id_of", "mutation_hook", "read_facts"]
+__all__ = [
+    "AIRFLOW_VERSION",
+    "AuditRow",
+    "TaskRow",
+    "audit_rows",
+    "coordinator_of",
+    "find_task_instance",
+    "launch_id_of",
+    "mutation_hook",
+    "read_facts",
+    "read_strays",
+]
 
 AIRFLOW_VERSION: str = airflow_version
 
 log = logging.getLogger(__name__)
+
+_EXTERNAL_ID = TaskInstance.external_executor_id
+_IDENTITY = (
+    TaskInstance.dag_id,
+    TaskInstance.task_id,
+    TaskInstance.run_id,
+    TaskInstance.map_index,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """The part of a task instance's row that leads to its pods."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+    try_number: int
+    state: str | None
+    external_executor_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One row of the audit log."""
+
+    at: str
+    """ISO 8601, UTC."""
+    event: str
+    text: str
 
 
 def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
@@ -40,15 +90,98 @@ def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
             )
         ).all()
     return {
-        _uuid(row_id): TaskFacts(state=state, launch_id=launch_id_of(external))
+        # A row that an executor without launch ids queued is launched under its primary key.
+        _uuid(row_id): TaskFacts(state=state, launch_id=launch_id_of(external) or _uuid(row_id))
         for row_id, state, external in rows
     }
+
+
+def read_strays(strays: Sequence[Stray]) -> dict[UUID, TaskFacts]:
+    """Return the present row behind each stray launch that has one. Blocking; any thread.
+
+    A task's row is found by its try's identity, because launch ids have no index; a callback's and
+    a connection test's by its own id, which is its launch id.
+    """
+    launches = defaultdict(list)
+    for stray in strays:
+        if stray.task is not None:
+            launches[_identity(stray.task)].append(stray.launch_id)
+    with create_session(scoped=False) as session:
+        facts = {
+            launch_id: TaskFacts(state=state, launch_id=launch_id)
+            for model in (Callback, ConnectionTestRequest)
+            for launch_id, state in session.execute(
+                select(model.id, model.state).where(
+                    model.id.in_([stray.launch_id for stray in strays if stray.task is None])
+                )
+            )
+        }
+        rows = session.execute(
+            select(*_IDENTITY, TaskInstance.id, TaskInstance.state, _EXTERNAL_ID).where(
+                tuple_(*_IDENTITY).in_(list(launches))
+            )
+        ).all()
+    for *identity, row_id, state, external in rows:
+        owner = launch_id_of(external) or _uuid(row_id)
+        row = TaskFacts(state=state, launch_id=owner)
+        facts |= dict.fromkeys(launches[tuple(identity)], row)
+    return facts
+
+
+def find_task_instance(
+    dag_id: str, task_id: str, *, run_id: str | None, map_index: int
+) -> TaskRow | None:
+    """Return the task instance, of the latest run when `run_id` is None. Blocking."""
+    columns = [getattr(TaskInstance, name) for name in TaskRow.__slots__]
+    query = select(*columns).where(
+        TaskInstance.dag_id == dag_id,
+        TaskInstance.task_id == task_id,
+        TaskInstance.map_index == map_index,
+    )
+    if run_id is not None:
+        query = query.where(TaskInstance.run_id == run_id)
+    query = query.join(TaskInstance.dag_run).order_by(DagRun.run_after.desc(), DagRun.id.desc())
+    with create_session(scoped=False) as session:
+        row = session.execute(query.limit(1)).first()
+    return None if row is None else TaskRow(**dict(zip(TaskRow.__slots__, row, strict=True)))
+
+
+def audit_rows(
+    row: TaskRow, *, try_number: int, prefix: str, others: Sequence[str]
+) -> list[AuditRow]:
+    """Return what the audit log has on that try, oldest first. Blocking.
+
+    Args:
+        row: the task instance.
+        try_number: its try.
+        prefix: what the events of interest begin with.
+        others: further events, in full.
+
+    """
+    query = (
+        select(Log.dttm, Log.event, Log.extra)
+        .where(
+            Log.dag_id == row.dag_id,
+            Log.task_id == row.task_id,
+            Log.run_id == row.run_id,
+            Log.map_index == row.map_index,
+            Log.try_number == try_number,
+            or_(Log.event.startswith(prefix, autoescape=True), Log.event.in_(list(others))),
+        )
+        .order_by(Log.dttm, Log.id)
+    )
+    with create_session(scoped=False) as session:
+        found = session.execute(query).all()
+    return [
+        AuditRow(at=at.isoformat(timespec="seconds"), event=event, text=extra or "")
+        for at, event, extra in found
+    ]
 
 
 def launch_id_of(external_executor_id: str | None) -> UUID | None:
     """Return the launch id in that column, or None for an id another executor wrote."""
     try:
-        return UUID(external_executor_id or "")
+        return UUID(str(external_executor_id or ""))
     except ValueError:
         return None
 
@@ -79,6 +212,10 @@ def coordinator_of(queue: str) -> Coordinator:
         template_path=str(extra.get("pod_template_file") or ""),
         image=f"{repository}:{tag}" if repository and tag else "",
     )
+
+
+def _identity(task: TaskRef) -> tuple[Any, ...]:
+    return (task.dag_id, task.task_id, task.run_id, task.map_index)
 
 
 def _uuid(value: UUID | str) -> UUID:

@@ -88,6 +88,13 @@ class Settings:
     """Dotted paths of a pod's fields that no `pod_override` may set."""
     user_code_timeout_s: float
     """How long one run of `pod_mutation_hook` may take."""
+    max_pending_pods: int
+    """Pods whose task's container was not started yet; 0 for no limit."""
+    max_starting_pods: int
+    """Pods that nothing but the node's speed keeps from running; 0 learns the limit."""
+    reconcile_interval_s: float
+    kept_pod_ttl_s: float
+    """Counted from the pod's own end; 0 keeps pods forever."""
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -279,6 +286,30 @@ OPTIONS: tuple[Option, ...] = (
         default="30",
         description="Seconds one run of pod_mutation_hook may take before its task fails.",
     ),
+    Option(
+        name="max_pending_pods",
+        kind="integer",
+        default="0",
+        description="Pods that may wait to be started at once; 0 sets no limit.",
+    ),
+    Option(
+        name="max_starting_pods",
+        kind="integer",
+        default="0",
+        description="Pods that may be starting on nodes at once; 0 adapts to how fast they start.",
+    ),
+    Option(
+        name="reconcile_interval",
+        kind="float",
+        default="60",
+        description="Seconds between two comparisons of launches, pods and task instances.",
+    ),
+    Option(
+        name="kept_pod_ttl",
+        kind="float",
+        default="86400",
+        description="Seconds after its end at which a pod that was kept is deleted; 0 never does.",
+    ),
 )
 
 _BY_NAME = {option.name: option for option in OPTIONS}
@@ -323,6 +354,10 @@ def load(conf: Conf) -> Settings:
         oom_memory_cap=text["oom_memory_cap"],
         forbidden_override_fields=_listed(text["forbidden_override_fields"]),
         user_code_timeout_s=_number(text, "pod_mutation_hook_timeout", float, least=0.1),
+        max_pending_pods=_number(text, "max_pending_pods", int, least=0),
+        max_starting_pods=_number(text, "max_starting_pods", int, least=0),
+        reconcile_interval_s=_number(text, "reconcile_interval", float, least=1),
+        kept_pod_ttl_s=_number(text, "kept_pod_ttl", float, least=0),
     )
 
 

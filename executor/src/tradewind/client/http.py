@@ -71,6 +71,11 @@ class HttpCluster:
         """Return the pod; `ApiError` 404 when there is none."""
         return _decode(_pod, await self._call("GET", f"/api/v1/namespaces/{namespace}/pods/{name}"))
 
+    async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
+        """Merge `patch` into the pod; 422 when it names a `metadata.uid` that is not the pod's."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        return _decode(_pod, await self._call("PATCH", path, body=patch))
+
     async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:
         """Begin the deletion of that very pod; 409 when the name now belongs to another uid."""
         body = {
@@ -156,7 +161,7 @@ class HttpCluster:
                 self._credentials.server + path,
                 params=query,
                 data=None if body is None else json.dumps(body),
-                headers={"Content-Type": "application/json", **self._bearer.headers()},
+                headers={"Content-Type": _content_type(method), **self._bearer.headers()},
                 timeout=timeout,
                 ssl=self._credentials.ssl_context or True,
             ) as response:
@@ -178,6 +183,10 @@ class HttpCluster:
             connector = aiohttp.TCPConnector(limit=_CONNECTIONS)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
+
+
+def _content_type(method: str) -> str:
+    return "application/merge-patch+json" if method == "PATCH" else "application/json"
 
 
 def _collection(namespace: str) -> str:
