@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 from airflow.callbacks.database_callback_sink import DatabaseCallbackSink
+from airflow.executors.workloads import ExecuteCallback
 from airflow.jobs.job import Job, JobState
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
-from airflow.models.callback import CallbackFetchMethod, ExecutorCallback
+from airflow.models.callback import Callback, CallbackFetchMethod, CallbackKey, ExecutorCallback
 from airflow.models.connection_test import ConnectionTestRequest, ConnectionTestState
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
@@ -19,9 +20,9 @@ from scheduler_side import a_pod, a_row, queue, started, synced
 from sqlalchemy import select, update
 
 from tradewind import _compat
-from tradewind.dispatch.hooks import Stray
+from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.settle import TaskFacts
-from tradewind.testing.builders import base_ended, base_running
+from tradewind.testing.builders import a_task, base_ended, base_running
 from tradewind.workloads import task_ref
 
 pytestmark = pytest.mark.usefixtures("database", "configured")
@@ -177,18 +178,11 @@ async def test_airflow_hands_a_connection_test_over_and_takes_it_back(
         assert session.get(ConnectionTestRequest, request_id).state == ConnectionTestState.FAILED
 
 
-async def test_strays_are_judged_by_their_present_rows():
+def test_strays_are_judged_by_their_present_rows():
     running, resumed, mapped = a_row(), a_row(), a_row()
     write(running, state=TaskInstanceState.RUNNING)
     write(resumed, state=TaskInstanceState.QUEUED, external_executor_id=str(uuid.uuid4()))
-    with create_session() as session:
-        callback = ExecutorCallback(
-            SyncCallback("alerts.page_somebody", {}), fetch_method=CallbackFetchMethod.IMPORT_PATH
-        )
-        callback.state = CallbackState.SUCCESS
-        session.add(callback)
-        session.flush()
-        callback_id = callback.id
+    callback_id = a_callback(CallbackState.SUCCESS)
     strays = {
         name: Stray(launch_id=uuid.UUID(ti.external_executor_id), task=task_ref(ti))
         for name, ti in (("running", running), ("resumed", resumed), ("gone", mapped))
@@ -207,3 +201,53 @@ async def test_strays_are_judged_by_their_present_rows():
         earlier_try.launch_id: resumed_row,
         callback_id: TaskFacts(state="success", launch_id=callback_id),
     }
+
+
+def a_callback(state):
+    with create_session() as session:
+        callback = ExecutorCallback(
+            SyncCallback("alerts.page_somebody", {}), fetch_method=CallbackFetchMethod.IMPORT_PATH
+        )
+        callback.state = state
+        session.add(callback)
+        session.flush()
+        return callback.id
+
+
+@pytest.mark.parametrize(
+    ("job_state", "state", "followed"),
+    [
+        pytest.param(JobState.FAILED, CallbackState.RUNNING, True, id="its-scheduler-died"),
+        pytest.param(JobState.FAILED, CallbackState.QUEUED, True, id="before-it-began"),
+        pytest.param(JobState.RUNNING, CallbackState.RUNNING, False, id="its-scheduler-lives"),
+        pytest.param(JobState.FAILED, CallbackState.SUCCESS, False, id="it-has-ended"),
+    ],
+)
+def test_only_unfinished_callbacks_of_dead_schedulers_are_abandoned(job_state, state, followed):
+    callback_id = a_callback(state)
+    workload = a_task(kind="callback")
+    scheduler = str(a_job(job_state).id)
+    one = Abandoned(launch_id=callback_id, workload=workload, scheduler=scheduler)
+    expected = {callback_id: CallbackKey(id=str(callback_id))} if followed else {}
+    assert _compat.abandoned_keys([one]) == expected
+
+
+async def test_a_callback_outlives_its_scheduler(real_cluster, node, namespace, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__TRADEWIND__RECONCILE_INTERVAL", "1")
+    ti, dead = a_row(), a_job(JobState.FAILED)
+    callback_id = a_callback(CallbackState.QUEUED)
+    with create_session() as session:
+        dag_run = session.scalar(select(DagRun).where(DagRun.dag_id == ti.dag_id))
+        callback = session.get(Callback, callback_id)
+        workload = ExecuteCallback.make(callback, dag_run, generator=None)
+    with started(job_id=dead.id) as first:
+        first.queue_workload(workload, session=None)
+        first.heartbeat()
+        pod = await a_pod(real_cluster, namespace)
+        await node.set_status(namespace, pod.metadata.name, base_running())
+    with started(job_id=a_job(JobState.RUNNING).id) as heir:
+        await synced(heir, lambda: workload.key in heir.running)
+        await node.set_status(namespace, pod.metadata.name, base_ended(0))
+        await synced(heir, lambda: workload.key not in heir.running)
+        assert heir.get_event_buffer()[workload.key][0] == CallbackState.SUCCESS
+        await a_pod(real_cluster, namespace, count=0)

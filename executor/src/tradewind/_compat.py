@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from airflow import __version__ as airflow_version
 from airflow import settings
-from airflow.models.callback import Callback
-from airflow.models.connection_test import ConnectionTestRequest
+from airflow._shared.timezones import timezone
+from airflow.configuration import conf
+from airflow.jobs.job import Job, JobState
+from airflow.models.callback import Callback, CallbackKey
+from airflow.models.connection_test import ConnectionTestKey, ConnectionTestRequest
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import or_, select, tuple_
 
-from tradewind.dispatch.hooks import Stray
+from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.renderer import Coordinator
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.pods.labels import TaskRef
@@ -32,6 +36,7 @@ __all__ = [
     "AIRFLOW_VERSION",
     "AuditRow",
     "TaskRow",
+    "abandoned_keys",
     "audit_rows",
     "coordinator_of",
     "find_task_instance",
@@ -126,6 +131,29 @@ def read_strays(strays: Sequence[Stray]) -> dict[UUID, TaskFacts]:
         row = TaskFacts(state=state, launch_id=owner)
         facts |= dict.fromkeys(launches[tuple(identity)], row)
     return facts
+
+
+def abandoned_keys(abandoned: Sequence[Abandoned]) -> dict[UUID, Hashable]:
+    """Return Airflow's keys of unfinished workloads whose scheduler lives no more, by launch id.
+
+    Blocking; any thread.
+    """
+    threshold_s = conf.getint("scheduler", "scheduler_health_check_threshold")
+    alive = select(Job.id).where(
+        Job.job_type == "SchedulerJob",
+        Job.state == JobState.RUNNING,
+        Job.latest_heartbeat >= timezone.utcnow() - timedelta(seconds=threshold_s),
+    )
+    keys: dict[UUID, Hashable] = {}
+    with create_session(scoped=False) as session:
+        living = {str(job_id) for job_id in session.scalars(alive)}
+        wanted = [one.launch_id for one in abandoned if one.scheduler not in living]
+        for model, key in ((Callback, CallbackKey), (ConnectionTestRequest, ConnectionTestKey)):
+            unfinished = select(model.id).where(
+                model.id.in_(wanted), model.state.in_(["queued", "running"])
+            )
+            keys |= {row_id: key(id=str(row_id)) for row_id in session.scalars(unfinished)}
+    return keys
 
 
 def find_task_instance(

@@ -7,12 +7,13 @@ id. Its primary key serves as launch id, here as in `_compat.read_facts`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tradewind._compat import launch_id_of
 from tradewind.dispatch.engine import Orphan
+from tradewind.dispatch.hooks import Abandoned
 from tradewind.workloads import task_ref
 
 if TYPE_CHECKING:
@@ -47,6 +48,20 @@ def without(
         else:
             adopted.append(orphan)
     return adopted, homeless
+
+
+def inherited(abandoned: Iterable[Abandoned], keys: Mapping[UUID, Hashable]) -> list[Orphan]:
+    """Return the callbacks and connection tests that have a key: those to follow from now on."""
+    return [
+        Orphan(
+            key=keys[one.launch_id],
+            launch_id=one.launch_id,
+            row_id=one.launch_id,
+            task=one.workload,
+        )
+        for one in abandoned
+        if one.launch_id in keys
+    ]
 
 
 def _orphan(ti: TaskInstance) -> Orphan:

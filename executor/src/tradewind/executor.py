@@ -7,7 +7,8 @@ would end the scheduler, with the tasks of every team.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from tradewind.client.connect import connect
 from tradewind.clock import SystemClock
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
-from tradewind.dispatch.hooks import Hooks
+from tradewind.dispatch.hooks import Abandoned, Hooks
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.settle import Verdict
 from tradewind.supervision import Loop
@@ -50,6 +51,7 @@ class TradewindExecutor(BaseExecutor):
         self._settings = config.load(self.conf)
         self._loop = Loop(self._make_bridge, clock=SystemClock())
         self._launches: dict[WorkloadKey, Launch | Orphan] = {}
+        self._inherited: deque[Orphan] = deque()
         self._audit = AuditLog(self.log_task_event, self._task_event_logs)
 
     def start(self) -> None:
@@ -90,6 +92,10 @@ class TradewindExecutor(BaseExecutor):
 
     def sync(self) -> None:
         """Report what arrived since the last heartbeat. No I/O."""
+        while self._inherited:
+            orphan = self._inherited.popleft()
+            if orphan.key not in self._launches:
+                self._follow(orphan)
         for outcome in self._loop.drain():
             try:
                 self._report(outcome)
@@ -172,11 +178,20 @@ class TradewindExecutor(BaseExecutor):
             refused = []
         adopted, homeless = adoption.without(pairs, refused)
         for orphan in adopted:
-            key: Any = orphan.key
-            self._launches[key] = orphan
-            self.running.add(key)
+            self._follow(orphan)
         self.log.info("adopted %d of %d tasks", len(adopted), len(tis))
         return [*odd, *homeless]
+
+    def _follow(self, orphan: Orphan) -> None:
+        key: Any = orphan.key
+        self._launches[key] = orphan
+        self.running.add(key)
+
+    def _read_abandoned(self, abandoned: Sequence[Abandoned]) -> dict[UUID, Hashable]:
+        """Return the workloads to inherit, and announce them to `sync`. Worker thread."""
+        keys = _compat.abandoned_keys(abandoned)
+        self._inherited.extend(adoption.inherited(abandoned, keys))
+        return keys
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
         """Return messages and the last log lines of the task's pod. Any thread."""
@@ -206,6 +221,10 @@ class TradewindExecutor(BaseExecutor):
             read_facts=_compat.read_facts,
             emit=emit,
             clock=SystemClock(),
-            hooks=Hooks(on_event=self._audit.on_event, read_strays=_compat.read_strays),
+            hooks=Hooks(
+                on_event=self._audit.on_event,
+                read_strays=_compat.read_strays,
+                read_abandoned=self._read_abandoned,
+            ),
             scheduler=str(self.job_id or ""),
         )

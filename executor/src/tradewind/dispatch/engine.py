@@ -18,6 +18,7 @@ from tradewind.dispatch import takeover
 from tradewind.dispatch.dispatcher import Dispatcher, Outcome
 from tradewind.dispatch.finder import pods_of
 from tradewind.dispatch.hooks import Hooks, ReadFacts
+from tradewind.dispatch.inheritance import Inheritance
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.reconcile import Reconciler
 from tradewind.dispatch.renderer import Renderer
@@ -99,6 +100,13 @@ class Engine:
             threads=self._threads,
             counters=self._dispatcher.counters,
         )
+        inheritance = Inheritance(
+            ledger=self._dispatcher.ledger,
+            picture=self._pods,
+            read=hooks.read_abandoned,
+            adopt=self._inherit,
+            threads=self._threads,
+        )
         self._reconciler = Reconciler(
             cluster,
             settings=settings,
@@ -106,7 +114,7 @@ class Engine:
             launches=self._dispatcher,
             picture=self._pods,
             clock=clock,
-            more=(strays.remove, strays.expire),
+            more=(inheritance.take, strays.remove, strays.expire),
         )
 
     async def run(self) -> None:
@@ -178,6 +186,9 @@ class Engine:
                 self._adopt(launch, pod)
             else:
                 self.submit(launch)
+
+    def _inherit(self, key: Hashable, launch_id: UUID, workload: TaskRef, pod: Pod) -> None:
+        self._adopt(Orphan(key=key, launch_id=launch_id, row_id=launch_id, task=workload), pod)
 
     def _sign(self, adopted: Sequence[Pod]) -> None:
         """Write in the background who follows the pods: a transaction waits for the adoption."""

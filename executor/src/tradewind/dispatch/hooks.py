@@ -52,6 +52,16 @@ class Stray:
     """The try its annotations name, or None when they name none."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned:
+    """A pod of a callback or connection test that this process does not follow."""
+
+    launch_id: UUID
+    workload: TaskRef
+    scheduler: str
+    """Number of the scheduler that followed it last."""
+
+
 OnEvent = Callable[[EventKind, LaunchRef, str], None]
 JudgePending = Callable[[Pod, float], PendingVerdict | Awaitable[PendingVerdict]]
 """Called with the pod and the seconds it has been pending; may read its Kubernetes events."""
@@ -60,6 +70,9 @@ ReadFacts = Callable[[list[UUID]], dict[UUID, TaskFacts]]
 ReadStrays = Callable[[Sequence[Stray]], dict[UUID, TaskFacts]]
 """Blocking read of the task instances that had these launches, by launch id; those without a row
 are left out. Called on a worker thread, batched."""
+ReadAbandoned = Callable[[Sequence[Abandoned]], dict[UUID, Hashable]]
+"""Blocking read of the keys, by launch id, of those that nobody follows and that have not ended.
+Called on a worker thread, batched."""
 
 
 def ignore_event(kind: EventKind, launch: LaunchRef, sentence: str) -> None:
@@ -82,3 +95,5 @@ class Hooks:
     judge_pending: JudgePending = show_reason_and_wait
     read_strays: ReadStrays | None = None
     """None leaves alone what an earlier process of this executor did not delete."""
+    read_abandoned: ReadAbandoned | None = None
+    """None leaves alone callbacks and connection tests of schedulers that died."""

@@ -104,8 +104,10 @@ class Entry:
 
     @property
     def reports_itself(self) -> bool:
-        """Whether the result is in a task instance's row; only tasks are adopted."""
-        return self.launch is None or self.launch.reports_itself
+        """Whether the result is in a task instance's row."""
+        if self.launch is not None:
+            return self.launch.reports_itself
+        return self.task is None or self.task.kind == "task"
 
     @property
     def ticket(self) -> Ticket:

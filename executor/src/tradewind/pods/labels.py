@@ -141,6 +141,17 @@ def launch_id_of(labels: Mapping[str, str]) -> UUID | None:
         return None
 
 
+def workload_of(labels: Mapping[str, str], annotations: Mapping[str, str]) -> TaskRef:
+    """Return what a pod that runs no task says of its workload."""
+    return TaskRef(
+        kind="callback" if labels.get(WORKLOAD) == "callback" else "connection-test",
+        dag_id=annotations.get("dag_id", ""),
+        task_id="",
+        run_id=annotations.get("run_id", ""),
+        try_number=0,
+    )
+
+
 def ordinal_of(labels: Mapping[str, str]) -> int:
     """Return which pod of its launch this is; 0 where the label is missing or odd."""
     value = labels.get(ORDINAL, "")
