@@ -4,6 +4,7 @@
 them the tier fails with a sentence; it is never skipped silently.
 """
 
+import base64
 import json
 import os
 import secrets
@@ -21,6 +22,13 @@ from tradewind.client.auth import Credentials, FixedProof
 from tradewind.client.http import HttpCluster
 
 READY_WITHIN_S = 60
+
+TEMPLATE = """
+apiVersion: v1
+kind: Pod
+spec:
+  containers: [{name: base, image: "worker:1"}]
+"""
 
 
 def _program(variable):
@@ -190,3 +198,42 @@ async def namespace(node):
     name = f"test-{secrets.token_hex(4)}"
     await node.create_namespace(name)
     return name
+
+
+@pytest.fixture(scope="session")
+def database():
+    from airflow.utils import db  # noqa: PLC0415 - reads the configuration when imported
+
+    db.initdb()
+
+
+@pytest.fixture
+def kubeconfig(api_server, tmp_path):
+    certificate = (api_server.folder / "certs" / "apiserver.crt").read_bytes()
+    authority = base64.b64encode(certificate).decode()
+    path = tmp_path / "kubeconfig"
+    path.write_text(f"""
+apiVersion: v1
+kind: Config
+current-context: test
+clusters: [{{name: c, cluster: {{server: "{api_server.server}",
+  certificate-authority-data: {authority}}}}}]
+users: [{{name: u, user: {{token: {api_server.token}}}}}]
+contexts: [{{name: test, context: {{cluster: c, user: u}}}}]
+""")
+    return path
+
+
+@pytest.fixture
+def configured(monkeypatch, tmp_path, kubeconfig, namespace):
+    template = tmp_path / "pod.yaml"
+    template.write_text(TEMPLATE)
+    options = {
+        "NAMESPACE": namespace,
+        "POD_TEMPLATE_FILE": str(template),
+        "IN_CLUSTER": "False",
+        "CONFIG_FILE": str(kubeconfig),
+    }
+    for name, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__TRADEWIND__{name}", value)
+    return options

@@ -6,34 +6,82 @@ Written against 3.3.2.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from airflow import __version__ as airflow_version
 from airflow import settings
+from airflow._shared.timezones import timezone
 from airflow.configuration import conf
+from airflow.jobs.job import Job, JobState
+from airflow.models.callback import Callback, CallbackKey
+from airflow.models.connection_test import ConnectionTestKey, ConnectionTestRequest
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
-from airflow.observability import stats
 from airflow.utils.session import create_session
-from sqlalchemy import select
+from sqlalchemy import or_, select, tuple_
 
+from tradewind.dispatch.hooks import Abandoned, Stray
+from tradewind.dispatch.renderer import Coordinator
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.doctor.checks import AirflowFacts
-from tradewind.metrics import Counter, Gauge, Timer
+from tradewind.pods.labels import TaskRef
 
 __all__ = [
     "AIRFLOW_VERSION",
-    "AirflowMetrics",
+    "AuditRow",
+    "TaskRow",
+    "abandoned_keys",
     "airflow_facts",
+    "audit_rows",
+    "coordinator_of",
+    "find_task_instance",
     "launch_id_of",
     "mutation_hook",
     "read_facts",
+    "read_strays",
 ]
 
 AIRFLOW_VERSION: str = airflow_version
+
+log = logging.getLogger(__name__)
+
+_EXTERNAL_ID = TaskInstance.external_executor_id
+_IDENTITY = (
+    TaskInstance.dag_id,
+    TaskInstance.task_id,
+    TaskInstance.run_id,
+    TaskInstance.map_index,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """The part of a task instance's row that leads to its pods."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+    try_number: int
+    state: str | None
+    external_executor_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One row of the audit log."""
+
+    at: str
+    """ISO 8601, UTC."""
+    event: str
+    text: str
 
 
 def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
@@ -49,15 +97,121 @@ def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
             )
         ).all()
     return {
-        _uuid(row_id): TaskFacts(state=state, launch_id=launch_id_of(external))
+        # A row that an executor without launch ids queued is launched under its primary key.
+        _uuid(row_id): TaskFacts(state=state, launch_id=launch_id_of(external) or _uuid(row_id))
         for row_id, state, external in rows
     }
+
+
+def read_strays(strays: Sequence[Stray]) -> dict[UUID, TaskFacts]:
+    """Return the present row behind each stray launch that has one. Blocking; any thread.
+
+    A task's row is found by its try's identity, because launch ids have no index; a callback's and
+    a connection test's by its own id, which is its launch id.
+    """
+    launches = defaultdict(list)
+    for stray in strays:
+        if stray.task is not None:
+            launches[_identity(stray.task)].append(stray.launch_id)
+    with create_session(scoped=False) as session:
+        facts = {
+            launch_id: TaskFacts(state=state, launch_id=launch_id)
+            for model in (Callback, ConnectionTestRequest)
+            for launch_id, state in session.execute(
+                select(model.id, model.state).where(
+                    model.id.in_([stray.launch_id for stray in strays if stray.task is None])
+                )
+            )
+        }
+        rows = session.execute(
+            select(*_IDENTITY, TaskInstance.id, TaskInstance.state, _EXTERNAL_ID).where(
+                tuple_(*_IDENTITY).in_(list(launches))
+            )
+        ).all()
+    for *identity, row_id, state, external in rows:
+        owner = launch_id_of(external) or _uuid(row_id)
+        row = TaskFacts(state=state, launch_id=owner)
+        facts |= dict.fromkeys(launches[tuple(identity)], row)
+    return facts
+
+
+def abandoned_keys(abandoned: Sequence[Abandoned]) -> dict[UUID, Hashable]:
+    """Return Airflow's keys of unfinished workloads whose scheduler lives no more, by launch id.
+
+    Blocking; any thread.
+    """
+    threshold_s = conf.getint("scheduler", "scheduler_health_check_threshold")
+    alive = select(Job.id).where(
+        Job.job_type == "SchedulerJob",
+        Job.state == JobState.RUNNING,
+        Job.latest_heartbeat >= timezone.utcnow() - timedelta(seconds=threshold_s),
+    )
+    keys: dict[UUID, Hashable] = {}
+    with create_session(scoped=False) as session:
+        living = {str(job_id) for job_id in session.scalars(alive)}
+        wanted = [one.launch_id for one in abandoned if one.scheduler not in living]
+        for model, key in ((Callback, CallbackKey), (ConnectionTestRequest, ConnectionTestKey)):
+            unfinished = select(model.id).where(
+                model.id.in_(wanted), model.state.in_(["queued", "running"])
+            )
+            keys |= {row_id: key(id=str(row_id)) for row_id in session.scalars(unfinished)}
+    return keys
+
+
+def find_task_instance(
+    dag_id: str, task_id: str, *, run_id: str | None, map_index: int
+) -> TaskRow | None:
+    """Return the task instance, of the latest run when `run_id` is None. Blocking."""
+    columns = [getattr(TaskInstance, name) for name in TaskRow.__slots__]
+    query = select(*columns).where(
+        TaskInstance.dag_id == dag_id,
+        TaskInstance.task_id == task_id,
+        TaskInstance.map_index == map_index,
+    )
+    if run_id is not None:
+        query = query.where(TaskInstance.run_id == run_id)
+    query = query.join(TaskInstance.dag_run).order_by(DagRun.run_after.desc(), DagRun.id.desc())
+    with create_session(scoped=False) as session:
+        row = session.execute(query.limit(1)).first()
+    return None if row is None else TaskRow(**dict(zip(TaskRow.__slots__, row, strict=True)))
+
+
+def audit_rows(
+    row: TaskRow, *, try_number: int, prefix: str, others: Sequence[str]
+) -> list[AuditRow]:
+    """Return what the audit log has on that try, oldest first. Blocking.
+
+    Args:
+        row: the task instance.
+        try_number: its try.
+        prefix: what the events of interest begin with.
+        others: further events, in full.
+
+    """
+    query = (
+        select(Log.dttm, Log.event, Log.extra)
+        .where(
+            Log.dag_id == row.dag_id,
+            Log.task_id == row.task_id,
+            Log.run_id == row.run_id,
+            Log.map_index == row.map_index,
+            Log.try_number == try_number,
+            or_(Log.event.startswith(prefix, autoescape=True), Log.event.in_(list(others))),
+        )
+        .order_by(Log.dttm, Log.id)
+    )
+    with create_session(scoped=False) as session:
+        found = session.execute(query).all()
+    return [
+        AuditRow(at=at.isoformat(timespec="seconds"), event=event, text=extra or "")
+        for at, event, extra in found
+    ]
 
 
 def launch_id_of(external_executor_id: str | None) -> UUID | None:
     """Return the launch id in that column, or None for an id another executor wrote."""
     try:
-        return UUID(external_executor_id or "")
+        return UUID(str(external_executor_id or ""))
     except ValueError:
         return None
 
@@ -77,29 +231,30 @@ def airflow_facts() -> AirflowFacts:
     )
 
 
-class AirflowMetrics:
-    """`metrics.Metrics` over Airflow's stats: StatsD, OpenTelemetry or Datadog, as configured.
+def coordinator_of(queue: str) -> Coordinator:
+    """Return what `[sdk] coordinators` says of the pods of a queue. Reads no database; any thread.
 
-    Any thread. Never raises: a collector that is away must not stop a launch.
+    A malformed setting says nothing, with a warning, as in upstream's executor: it is the worker
+    that needs the coordinator, and that tells what is wrong with it.
     """
+    from airflow.sdk.exceptions import AirflowConfigException  # noqa: PLC0415 - imports the SDK
+    from airflow.sdk.execution_time.coordinator import get_coordinator_manager  # noqa: PLC0415
 
-    def __init__(self, *, team: str = "") -> None:
-        self._tags = {"team_name": team} if team else {}
+    try:
+        extra = get_coordinator_manager().extra_for_queue(queue) or {}
+    except (AirflowConfigException, ValueError) as error:
+        log.warning("ignoring the coordinator of queue %r: [sdk] is malformed: %s", queue, error)
+        return Coordinator()
+    repository = extra.get("worker_container_repository")
+    tag = extra.get("worker_container_tag")
+    return Coordinator(
+        template_path=str(extra.get("pod_template_file") or ""),
+        image=f"{repository}:{tag}" if repository and tag else "",
+    )
 
-    def count(self, metric: Counter, amount: int = 1, /, **labels: str) -> None:
-        """Add `amount`."""
-        with contextlib.suppress(Exception):
-            stats.incr(metric.name, amount, tags=labels | self._tags)
 
-    def gauge(self, metric: Gauge, value: float, /, **labels: str) -> None:
-        """Set the value."""
-        with contextlib.suppress(Exception):
-            stats.gauge(metric.name, value, tags=labels | self._tags)
-
-    def timing(self, metric: Timer, seconds: float, /, **labels: str) -> None:
-        """Add a duration; Airflow publishes milliseconds."""
-        with contextlib.suppress(Exception):
-            stats.timing(metric.name, timedelta(seconds=seconds), tags=labels | self._tags)
+def _identity(task: TaskRef) -> tuple[Any, ...]:
+    return (task.dag_id, task.task_id, task.run_id, task.map_index)
 
 
 def _uuid(value: UUID | str) -> UUID:

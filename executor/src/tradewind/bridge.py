@@ -9,6 +9,7 @@ says so at every heartbeat.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import deque
@@ -57,7 +58,9 @@ class Bridge:
     @property
     def is_alive(self) -> bool:
         """Whether the loop thread runs."""
-        return self._thread is not None and self._thread.is_alive()
+        if self._thread is None or self._loop is None:
+            return False
+        return self._thread.is_alive() and not self._loop.is_closed()
 
     def submit(self, launch: Launch) -> None:
         """Queue a launch. Scheduler's thread; returns at once."""
@@ -83,6 +86,12 @@ class Bridge:
             log.warning("adoption of %d tasks goes on in the background", len(orphans))
             return []
 
+    def resume(self, launches: Sequence[Launch | Orphan]) -> None:
+        """Go on with the launches of a loop that died. Scheduler's thread; returns at once."""
+        loop, engine = self._loop, self._engine
+        if loop is not None and engine is not None:
+            asyncio.run_coroutine_threadsafe(engine.resume(launches), loop)
+
     def drain(self) -> list[Outcome]:
         """Return the outcomes that arrived since the last call. Scheduler's thread."""
         outcomes = []
@@ -95,7 +104,8 @@ class Bridge:
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
-        loop.call_soon_threadsafe(self._cancel)
+        with contextlib.suppress(RuntimeError):  # The loop died before.
+            loop.call_soon_threadsafe(self._cancel)
         thread.join(timeout=_STOP_WAIT_S)
         if thread.is_alive():
             log.warning("the loop thread did not end within %.0f s", _STOP_WAIT_S)

@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
-from airflow.cli.cli_config import ARG_VERBOSE, ActionCommand, Arg, GroupCommand
+from airflow.cli.cli_config import (
+    ARG_DAG_ID,
+    ARG_TASK_ID,
+    ARG_VERBOSE,
+    ActionCommand,
+    Arg,
+    GroupCommand,
+    positive_int,
+)
 from airflow.utils.cli import suppress_logs_and_warning
 
 if TYPE_CHECKING:
     import argparse
 
-    from tradewind.config import Settings
-    from tradewind.dispatch.renderer import Renderer
     from tradewind.doctor.findings import Finding
 
 
@@ -31,9 +38,86 @@ def get_commands() -> list[GroupCommand]:
         GroupCommand(
             name="tradewind",
             help="Tools for the Tradewind executor",
-            subcommands=[check, _DOCTOR],
+            subcommands=[check, _RENDER, _WHY, _DOCTOR, _CLEANUP_PODS],
         )
     ]
+
+
+def why(args: argparse.Namespace) -> None:
+    """Print why the pod of a task waits or failed; exit code 2 when there is no such task."""
+    from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    from tradewind import config  # noqa: PLC0415
+    from tradewind import why as module  # noqa: PLC0415
+    from tradewind.errors import TradewindError  # noqa: PLC0415
+
+    try:
+        story = module.tell(
+            args.dag_id,
+            args.task_id,
+            run_id=args.run_id,
+            map_index=args.map_index,
+            try_number=args.try_number,
+            settings=config.load(ExecutorConf()),
+        )
+    except TradewindError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    if args.json:
+        sys.stdout.write(json.dumps(story.as_dict(), indent=2) + "\n")
+        return
+    console = Console()
+    for part in module.tables(story):
+        console.print(part)
+
+
+def cleanup_pods(args: argparse.Namespace) -> None:
+    """Delete ended and long pending pods; exit code 2 when the cluster cannot be asked."""
+    from datetime import UTC, datetime  # noqa: PLC0415
+
+    from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
+
+    from tradewind import cleanup, config, task_pods  # noqa: PLC0415
+    from tradewind.errors import TradewindError  # noqa: PLC0415
+
+    ages = cleanup.Ages(
+        pending_minutes=args.min_pending_minutes, completed_minutes=args.min_completed_minutes
+    )
+    try:
+        settings = config.load(ExecutorConf())
+        namespaces = [args.namespace] if args.namespace else settings.watched_namespaces or ("",)
+        deleted = task_pods.visit(
+            settings,
+            lambda cluster: cleanup.sweep(
+                cluster, namespaces, ages, now=datetime.now(UTC), tell=print
+            ),
+        )
+    except TradewindError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    sys.stdout.write(f"deleted {deleted} pods\n")
+
+
+def render(args: argparse.Namespace) -> None:
+    """Print the pod of a task as YAML, or one sentence on what is wrong and exit code 2."""
+    from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
+
+    from tradewind import config, rendering  # noqa: PLC0415
+    from tradewind.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        text = rendering.as_yaml(
+            args.dag_id,
+            args.task_id,
+            run_id=args.run_id,
+            map_index=args.map_index,
+            settings=config.load(ExecutorConf()),
+        )
+    except ConfigError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    sys.stdout.write(text)
 
 
 def check_settings(_: argparse.Namespace) -> None:
@@ -42,13 +126,12 @@ def check_settings(_: argparse.Namespace) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from tradewind import config  # noqa: PLC0415
+    from tradewind import config, rendering  # noqa: PLC0415
     from tradewind.errors import ConfigError  # noqa: PLC0415
-    from tradewind.pods.template import TemplateFile  # noqa: PLC0415
 
     try:
         settings = config.load(ExecutorConf())
-        TemplateFile(settings.pod_template_file).load()
+        rendering.renderer(settings, scheduler="").check()
     except ConfigError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
@@ -66,7 +149,7 @@ def examine_deployment(args: argparse.Namespace) -> None:
 
     from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
 
-    from tradewind import _compat, config  # noqa: PLC0415
+    from tradewind import _compat, config, rendering  # noqa: PLC0415
     from tradewind.client import connect  # noqa: PLC0415
     from tradewind.doctor import findings as said  # noqa: PLC0415
     from tradewind.doctor.survey import examine  # noqa: PLC0415
@@ -74,7 +157,7 @@ def examine_deployment(args: argparse.Namespace) -> None:
     findings = asyncio.run(
         examine(
             load=lambda: config.load(ExecutorConf()),
-            renderer=_renderer,
+            renderer=lambda settings: rendering.renderer(settings, scheduler="doctor"),
             connect=connect.inspect,
             airflow=_compat.airflow_facts(),
         )
@@ -101,24 +184,6 @@ def _print_findings(findings: list[Finding]) -> None:
     Console().print(table)
 
 
-def _renderer(settings: Settings) -> Renderer:
-    """Return a renderer that makes the executor's own pods, mutation hook included."""
-    import functools  # noqa: PLC0415
-
-    from tradewind import _compat, pod_models  # noqa: PLC0415
-    from tradewind.dispatch.renderer import Renderer  # noqa: PLC0415
-
-    hook = _compat.mutation_hook()
-    return Renderer(
-        template_path=settings.pod_template_file,
-        namespace=settings.namespace,
-        image=settings.image,
-        airflow_version=_compat.AIRFLOW_VERSION,
-        scheduler="doctor",
-        mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
-    )
-
-
 _DOCTOR = ActionCommand(
     name="doctor",
     help="Find out whether this deployment can run tasks, and what to mend if not",
@@ -129,5 +194,54 @@ _DOCTOR = ActionCommand(
     args=(
         Arg(("--json",), help="Print the findings as JSON", action="store_true"),
         ARG_VERBOSE,
+    ),
+)
+_RENDER = ActionCommand(
+    name="render",
+    help="Show the exact pod of a task as YAML",
+    func=render,
+    args=(
+        ARG_DAG_ID,
+        ARG_TASK_ID,
+        Arg(("--run-id",), help="The run; without it the pod the task would have in a new run"),
+        Arg(("--map-index",), type=int, default=-1, help="Map index of a mapped task"),
+    ),
+)
+_WHY = ActionCommand(
+    name="why",
+    help="Show why the pod of a task waits or failed",
+    func=why,
+    args=(
+        ARG_DAG_ID,
+        ARG_TASK_ID,
+        Arg(("run_id",), nargs="?", help="The run; the latest one when left out"),
+        Arg(("--map-index",), type=int, default=-1, help="Map index of a mapped task"),
+        Arg(
+            ("--try",),
+            dest="try_number",
+            type=positive_int(allow_zero=False),
+            help="Number of the try; the present one when left out",
+        ),
+        Arg(("--json",), action="store_true", help="Print JSON instead of tables"),
+    ),
+)
+_CLEANUP_PODS = ActionCommand(
+    name="cleanup-pods",
+    help="Delete ended and long pending pods of tasks, callbacks and KubernetesPodOperators",
+    func=cleanup_pods,
+    args=(
+        Arg(("--namespace",), help="Only this namespace; all watched ones when left out"),
+        Arg(
+            ("--min-pending-minutes",),
+            type=positive_int(allow_zero=False),
+            default=30,
+            help="Age from which a pending pod goes; at least 5",
+        ),
+        Arg(
+            ("--min-completed-minutes",),
+            type=positive_int(allow_zero=True),
+            default=1,
+            help="Minutes an ended pod is left; 0 deletes at once",
+        ),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -14,8 +15,16 @@ class Clock(Protocol):
         """Return monotonic seconds; only differences mean anything."""
         ...
 
+    def utc_s(self) -> float:
+        """Return seconds since 1970, to compare with timestamps of the API server only."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Suspend the calling task for `seconds`."""
+        ...
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back once after `seconds`, on the loop thread."""
         ...
 
 
@@ -26,6 +35,14 @@ class SystemClock:
         """Return monotonic seconds; only differences mean anything."""
         return time.monotonic()
 
+    def utc_s(self) -> float:
+        """Return seconds since 1970, to compare with timestamps of the API server only."""
+        return time.time()
+
     async def sleep(self, seconds: float) -> None:
         """Suspend the calling task for `seconds`."""
         await asyncio.sleep(seconds)
+
+    def call_later(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call back once after `seconds`, on the loop thread."""
+        asyncio.get_running_loop().call_later(seconds, callback)

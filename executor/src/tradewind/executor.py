@@ -1,54 +1,67 @@
 """Airflow seam: workloads in, states out. No decision and no network call is made here.
 
 The scheduler's thread calls everything in this module, except `get_task_log`: API servers call
-that on an instance that was never started.
+that on an instance that was never started. What the scheduler calls does not raise: an exception
+would end the scheduler, with the tasks of every team.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
-from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.base_executor import BaseExecutor, ExecutorConf
 from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
-from tradewind import _compat, config, pod_models, task_logs
+from tradewind import _compat, adoption, config, rendering, task_logs, workloads
+from tradewind.audit import AuditLog
 from tradewind.bridge import Bridge, Emit
 from tradewind.client.connect import connect
 from tradewind.clock import SystemClock
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
+from tradewind.dispatch.hooks import Abandoned, Hooks
 from tradewind.dispatch.ledger import Launch
-from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.settle import Verdict
-from tradewind.pods.labels import TaskRef
+from tradewind.supervision import Loop
 
 if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
+    from airflow.executors.workloads.types import WorkloadKey
+    from airflow.models.connection_test import ConnectionTestKey
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.taskinstancekey import TaskInstanceKey
-
-_WORKER = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
 
 
 class TradewindExecutor(BaseExecutor):
-    """Run every task in its own Kubernetes pod."""
+    """Run every task, callback and connection test in its own Kubernetes pod."""
 
     supports_ad_hoc_ti_run: bool = True
+    supports_callbacks: bool = True
+    supports_connection_test: bool = True
+    supports_multi_team: bool = True
     pre_assigns_external_executor_id: ClassVar[bool] = True
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, parallelism: int | None = None, team_name: str | None = None) -> None:
+        if parallelism is None:
+            parallelism = ExecutorConf(team_name).getint("core", "parallelism")
+        super().__init__(parallelism=parallelism, team_name=team_name)
         self._settings = config.load(self.conf)
-        self._bridge = Bridge(self._build_engine)
-        self._launches: dict[TaskInstanceKey, UUID] = {}
+        self._loop = Loop(self._make_bridge, clock=SystemClock())
+        self._launches: dict[WorkloadKey, Launch | Orphan] = {}
+        self._inherited: deque[Orphan] = deque()
+        self._audit = AuditLog(self.log_task_event, self._task_event_logs)
 
     def start(self) -> None:
-        """Connect to the cluster and start the loop thread."""
-        self._bridge.start()
+        """Connect to the cluster and start the loop thread.
+
+        Raises:
+            TradewindError: the credentials are unusable; better now than at the first task.
+
+        """
+        self._loop.start()
         self.log.info(
             "Tradewind runs tasks as pods in namespace %r, template %r",
             self._settings.namespace,
@@ -56,72 +69,62 @@ class TradewindExecutor(BaseExecutor):
         )
 
     def _process_workloads(self, workload_items: Sequence[ExecutorWorkload]) -> None:
-        """Hand the workloads to the loop thread. Never blocks, never raises."""
+        """Hand the workloads to the loop thread."""
         for workload in workload_items:
             key = workload.key
-            self.queued_tasks.pop(key, None)
+            for queue in (self.queued_tasks, self.queued_callbacks, self.queued_connection_tests):
+                queue.pop(key, None)
+            # First of all: what fails must be running to be taken out again.
             self.running.add(key)
             try:
-                self._launch(key, workload)
+                launch = workloads.launch_of(workload, mint=self._mint)
+                self._launches[key] = launch
+                self._audit.forget(key)
+                self._loop.submit(launch)
             except Exception as error:
                 self.log.exception("cannot launch %s", key)
-                self.fail(key, info=f"cannot launch: {error}")
+                self._launches.pop(key, None)
+                self._fail(key, f"cannot launch: {error}", kind="refused")
 
-    def _launch(self, key: TaskInstanceKey, workload: ExecuteTask) -> None:
-        ti = workload.ti
-        row_id = UUID(str(ti.id))
-        # A row queued before this executor took over has no launch id; its primary key serves.
-        launch_id = _compat.launch_id_of(ti.external_executor_id) or row_id
-        executor_config = ti.executor_config or {}
-        has_override = executor_config.get("pod_override") is not None
-        self._launches[key] = launch_id
-        self._bridge.submit(
-            Launch(
-                key=key,
-                launch_id=launch_id,
-                row_id=row_id,
-                task=TaskRef(
-                    dag_id=ti.dag_id,
-                    task_id=ti.task_id,
-                    run_id=ti.run_id,
-                    try_number=ti.try_number,
-                    map_index=-1 if ti.map_index is None else ti.map_index,
-                ),
-                priority=ti.priority_weight,
-                render_args=functools.partial(self._worker_args, workload),
-                render_override=functools.partial(pod_models.override_from, executor_config)
-                if has_override
-                else None,
-                template_path=executor_config.get("pod_template_file") or "",
-            )
-        )
-
-    def _worker_args(self, workload: ExecuteTask) -> list[str]:
-        """Return the worker's command with a token minted now. Loop thread."""
-        token = ExecuteTask.generate_token(str(workload.ti.id), self.jwt_generator)
-        fresh = workload.model_copy(update={"token": token})
-        return [*_WORKER, fresh.model_dump_json()]
+    def _mint(self, subject: str) -> str:
+        """Return a token for a workload. Loop thread."""
+        return ExecuteTask.generate_token(subject, self.jwt_generator)
 
     def sync(self) -> None:
-        """Report the ends that arrived since the last heartbeat. No I/O, never raises."""
-        if self._launches and not self._bridge.is_alive:
-            self.log.error("the loop thread of the executor is dead: restart the scheduler")
-        for outcome in self._bridge.drain():
-            self._report(outcome)
+        """Report what arrived since the last heartbeat. No I/O."""
+        while self._inherited:
+            orphan = self._inherited.popleft()
+            if orphan.key not in self._launches:
+                self._follow(orphan)
+        for outcome in self._loop.drain():
+            try:
+                self._report(outcome)
+            except Exception:
+                self.log.exception("cannot report the end of %s", outcome.key)
+        self._loop.revive(self._launches.values())
+        self._audit.flush(self._launches)
 
     def _report(self, outcome: Outcome) -> None:
         key: Any = outcome.key
-        if self._launches.get(key) != outcome.launch_id:
+        launch = self._launches.get(key)
+        if launch is None or launch.launch_id != outcome.launch_id:
             return  # The same try runs under a newer launch, for instance after a deferral.
+        if outcome.verdict is Verdict.RUNNING:
+            self.running_state(key)
+            return
         del self._launches[key]
         match outcome.verdict:
             case Verdict.SUCCESS:
                 self.success(key)
             case Verdict.FAILED:
-                self.log.error("task %s failed: %s", key, outcome.reason)
-                self.fail(key, info=outcome.reason)
+                self.log.error("%s failed: %s", key, outcome.reason)
+                self._fail(key, outcome.reason, kind="failed")
             case _:
                 self.running.discard(key)
+
+    def _fail(self, key: WorkloadKey, reason: str, *, kind: str) -> None:
+        self._audit.note(kind, key, reason)
+        self.fail(key, info=reason)
 
     def change_state(
         self,
@@ -135,65 +138,93 @@ class TradewindExecutor(BaseExecutor):
         The scheduler calls this for a task whose heartbeats stopped. Upstream leaves such a pod
         running, beside the one of the next try.
         """
-        if state == TaskInstanceState.FAILED and (launch_id := self._launches.pop(key, None)):
-            self._bridge.revoke(launch_id)
+        if state == TaskInstanceState.FAILED:
+            self._revoke(key)
         super().change_state(key, state, info, remove_running)
 
+    def fail_connection_test(self, key: ConnectionTestKey) -> None:
+        """Forget a connection test that took too long, and delete its pod."""
+        super().fail_connection_test(key)
+        self._revoke(key)
+
     def revoke_task(self, *, ti: TaskInstance) -> None:
-        """Forget the task and delete its pod. Never raises, adds no event."""
-        key = ti.key
-        self.queued_tasks.pop(key, None)
-        self.running.discard(key)
-        launch_id = self._launches.pop(key, None) or _compat.launch_id_of(ti.external_executor_id)
-        if launch_id is not None and self._bridge.is_alive:
-            self._bridge.revoke(launch_id)
+        """Forget the task and delete its pod; adds no event."""
+        try:
+            self.queued_tasks.pop(ti.key, None)
+            self.running.discard(ti.key)
+            self._revoke(ti.key, otherwise=_compat.launch_id_of(ti.external_executor_id))
+        except Exception:
+            self.log.exception("cannot revoke a task")
+
+    def _revoke(self, key: WorkloadKey, *, otherwise: UUID | None = None) -> None:
+        launch = self._launches.pop(key, None)
+        launch_id = otherwise if launch is None else launch.launch_id
+        try:
+            if launch_id is not None:
+                self._loop.revoke(launch_id)
+        except Exception:
+            self.log.exception("cannot delete the pod of %s", key)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """Follow the pods of schedulers that died; return the tasks that have no pod."""
-        by_launch = {_compat.launch_id_of(ti.external_executor_id): ti for ti in tis}
-        homeless = [ti for ti in tis if _compat.launch_id_of(ti.external_executor_id) is None]
-        by_launch.pop(None, None)
-        orphans = [
-            Orphan(key=ti.key, launch_id=launch_id, row_id=UUID(str(ti.id)))
-            for launch_id, ti in by_launch.items()
-            if launch_id is not None
-        ]
-        refused = self._bridge.adopt(orphans, wait_s=self._settings.adoption_wait_s)
-        refused_ids = {orphan.launch_id for orphan in refused}
-        for orphan in orphans:
-            if orphan.launch_id not in refused_ids:
-                self._launches[orphan.key] = orphan.launch_id
-                self.running.add(orphan.key)
-        self.log.info("adopted %d of %d tasks", len(orphans) - len(refused), len(tis))
-        return homeless + [by_launch[orphan.launch_id] for orphan in refused]
+        pairs, odd = adoption.orphans_of(tis)
+        try:
+            refused = self._loop.adopt(
+                [orphan for _, orphan in pairs], wait_s=self._settings.adoption_wait_s
+            )
+        except Exception:
+            # A reset would start these tasks beside their pods; trust costs a timeout at worst.
+            self.log.exception("adoption failed: %d tasks are trusted to have a pod", len(pairs))
+            refused = []
+        adopted, homeless = adoption.without(pairs, refused)
+        for orphan in adopted:
+            self._follow(orphan)
+        self.log.info("adopted %d of %d tasks", len(adopted), len(tis))
+        return [*odd, *homeless]
+
+    def _follow(self, orphan: Orphan) -> None:
+        key: Any = orphan.key
+        self._launches[key] = orphan
+        self.running.add(key)
+
+    def _read_abandoned(self, abandoned: Sequence[Abandoned]) -> dict[UUID, Hashable]:
+        """Return the workloads to inherit, and announce them to `sync`. Worker thread."""
+        keys = _compat.abandoned_keys(abandoned)
+        self._inherited.extend(adoption.inherited(abandoned, keys))
+        return keys
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
-        """Return messages and the last log lines of a running task's pod. Any thread."""
+        """Return messages and the last log lines of the task's pod. Any thread."""
         return task_logs.tail(ti, try_number=try_number, settings=self._settings)
 
     def end(self) -> None:
-        """Stop the loop thread; pods go on running and are adopted later."""
-        self._bridge.stop()
+        """Stop the loop thread; pods go on running and are adopted later.
+
+        A launch whose pod was not created yet is found without one by the next scheduler, which
+        queues its task again.
+        """
+        self._loop.stop()
 
     def terminate(self) -> None:
         """Stop the loop thread, for Airflow's SIGTERM path."""
-        self._bridge.stop()
+        self._loop.stop()
+
+    def _make_bridge(self) -> Bridge:
+        return Bridge(self._build_engine)
 
     def _build_engine(self, emit: Emit) -> Engine:
         settings = self._settings
-        hook = _compat.mutation_hook()
         return Engine(
             connect(settings),
             settings=settings,
-            renderer=Renderer(
-                template_path=settings.pod_template_file,
-                namespace=settings.namespace,
-                image=settings.image,
-                airflow_version=_compat.AIRFLOW_VERSION,
-                scheduler=str(self.job_id or ""),
-                mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
-            ),
+            renderer=rendering.renderer(settings, scheduler=str(self.job_id or "")),
             read_facts=_compat.read_facts,
             emit=emit,
             clock=SystemClock(),
+            hooks=Hooks(
+                on_event=self._audit.on_event,
+                read_strays=_compat.read_strays,
+                read_abandoned=self._read_abandoned,
+            ),
+            scheduler=str(self.job_id or ""),
         )

@@ -1,77 +1,105 @@
-"""Airflow seam: the live log of a running task, read from its pod.
+"""Airflow seam: the log of a task, read from its pod.
 
-The API server calls this on its own threads, without a started executor, so each call opens and
-closes a connection of its own. Never raises: a missing pod is a sentence in the log view.
+The API server calls this on its own threads, without a started executor. Never raises: whatever
+cannot be read is a sentence in the log view. Pods that wait, failed, or are kept answer too: with
+their reason, and with what their containers wrote, init containers included.
 """
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+import logging
+from typing import TYPE_CHECKING
 
-from tradewind._compat import launch_id_of
-from tradewind.client.connect import connect
+from airflow.utils.log.logging_mixin import remove_escape_codes
+
+from tradewind import task_pods
+from tradewind.client.errors import ClusterError
+from tradewind.client.models import ContainerStatus, Pod
+from tradewind.client.protocol import Cluster
 from tradewind.config import Settings
-from tradewind.errors import TradewindError
-from tradewind.pods import labels
+from tradewind.pods import diagnosis, state
+from tradewind.pods.state import PodState
 from tradewind.pods.template import BASE_CONTAINER
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
 
+log = logging.getLogger(__name__)
 
-def tail(ti: TaskInstance, *, try_number: int, settings: Settings) -> tuple[list[str], list[str]]:
-    """Return messages and the last lines of the task's container."""
-    launch_id = launch_id_of(ti.external_executor_id)
-    if launch_id is None or try_number != ti.try_number:
-        return [], []
+Logs = tuple[list[str], list[str]]
+"""Messages for the head of the log view, and one text per container."""
+
+
+def tail(ti: TaskInstance, *, try_number: int, settings: Settings) -> Logs:
+    """Return messages and the last lines of the pod's containers. Never raises."""
     try:
-        name, text = _in_thread(_read(launch_id, settings))
-    except (TradewindError, OSError) as error:
-        return [f"Cannot read the live log of the task's pod: {error}"], []
-    if not name:
-        return [f"No pod of launch {launch_id} exists any more; its log went with it"], []
-    return [f"Live log of pod {name}, last {settings.running_log_lines} lines"], [text]
+        selectors = task_pods.selectors_of(ti, try_number=try_number)
+        namespaces = task_pods.namespaces_of(ti, settings)
+
+        async def ask(cluster: Cluster) -> Logs:
+            pods = await task_pods.find(cluster, namespaces, selectors)
+            if not pods:
+                return [_no_pod(ti, try_number, namespaces)], []
+            return await _read(cluster, pods[-1], lines=settings.running_log_lines)
+
+        return task_pods.visit(settings, ask)
+    except Exception as error:  # noqa: BLE001 - a log view shows it, whatever it is
+        log.warning("cannot read the log of a task's pod: %s", error)
+        return [f"Cannot read the log of the task's pod: {error}"], []
 
 
-async def _read(launch_id: UUID, settings: Settings) -> tuple[str, str]:
-    """Return the pod's name and log, or two empty texts when there is no pod."""
-    cluster = connect(settings)
-    try:
-        for namespace in settings.watched_namespaces or ("",):
-            page = await cluster.list_pods(
-                namespace, selector=f"{labels.LAUNCH_ID}={launch_id}", limit=10
-            )
-            if page.items:
-                pod = page.items[-1].metadata
-                text = await cluster.read_log(
-                    pod.namespace,
-                    pod.name,
-                    container=BASE_CONTAINER,
-                    tail_lines=settings.running_log_lines,
-                )
-                return pod.name, text
-        return "", ""
-    finally:
-        await cluster.close()
-
-
-def _in_thread(coroutine: Any) -> tuple[str, str]:
-    """Run the coroutine on a thread of its own: the caller's may have a running loop."""
-    result: list[tuple[str, str]] = []
-    failure: list[BaseException] = []
-
-    def run() -> None:
+async def _read(cluster: Cluster, pod: Pod, *, lines: int) -> Logs:
+    messages, texts = [_headline(pod, lines=lines)], []
+    for container in containers_with_logs(pod):
         try:
-            result.append(asyncio.run(coroutine))
-        except BaseException as error:  # noqa: BLE001 - handed to the caller below
-            failure.append(error)
+            text = await cluster.read_log(
+                pod.metadata.namespace, pod.metadata.name, container=container, tail_lines=lines
+            )
+        except ClusterError as error:
+            messages.append(f"Cannot read the log of container {container}: {error}")
+        else:
+            texts.append(remove_escape_codes(text))
+    return messages, texts
 
-    thread = threading.Thread(target=run, name="tradewind-log")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return result[0]
+
+def containers_with_logs(pod: Pod) -> list[str]:
+    """Return the containers to show: the task's own, before it the init containers that matter.
+
+    An init container matters while the task's container has not begun, and when it failed.
+    """
+    began = state.has_started(pod)
+    shown = [
+        status.name
+        for status in pod.status.init_container_statuses
+        if _has_output(status) and (not began or _failed(status))
+    ]
+    return [*shown, BASE_CONTAINER] if began else shown
+
+
+def _headline(pod: Pod, *, lines: int) -> str:
+    name = f"{pod.metadata.namespace}/{pod.metadata.name}"
+    match state.of(pod):
+        case PodState.RUNNING:
+            return f"Live log of pod {name}, last {lines} lines"
+        case PodState.SUCCEEDED:
+            return f"Log of ended pod {name}, last {lines} lines"
+        case PodState.FAILED:
+            return f"Failed {diagnosis.of(pod)}; last {lines} lines of its log"
+        case _:
+            return f"Not running yet: {diagnosis.of(pod)}"
+
+
+def _no_pod(ti: TaskInstance, try_number: int, namespaces: tuple[str, ...]) -> str:
+    where = ", ".join(namespaces) if namespaces != ("",) else "any namespace"
+    return (
+        f"No pod of {ti.dag_id}.{ti.task_id}, run {ti.run_id}, try {try_number} exists in {where}: "
+        "it was not created yet, or it is deleted and its log with it"
+    )
+
+
+def _has_output(status: ContainerStatus) -> bool:
+    return status.state.running is not None or status.state.terminated is not None
+
+
+def _failed(status: ContainerStatus) -> bool:
+    return status.state.terminated is not None and status.state.terminated.exit_code != 0

@@ -7,7 +7,7 @@ from airflow._shared.observability import metrics as airflow_metrics
 from airflow.observability import stats
 
 from tradewind import metrics
-from tradewind._compat import AirflowMetrics
+from tradewind.airflow_stats import AirflowMetrics
 from tradewind.metrics import METRICS, UNMEASURED
 from tradewind.testing.recorded_metrics import RecordedMetrics
 

@@ -1,6 +1,8 @@
 import importlib
 import importlib.metadata
 
+from packaging.requirements import Requirement
+
 from tradewind import __version__, config, provider
 from tradewind.testing.builders import DictConf
 
@@ -32,3 +34,21 @@ def test_versions_agree():
 def test_airflow_finds_the_provider():
     points = importlib.metadata.entry_points(group="apache_airflow_provider")
     assert "tradewind.provider:get_provider_info" in {point.value for point in points}
+
+
+def test_it_asks_for_the_airflow_it_is_written_for():
+    (airflow,) = [
+        Requirement(text)
+        for text in importlib.metadata.requires("airflow-tradewind")
+        if Requirement(text).name == "apache-airflow"
+    ]
+    assert not airflow.specifier.contains("3.3.1"), "its scheduler assigns no launch ids in time"
+    assert airflow.specifier.contains("3.3.2")
+    assert not airflow.specifier.contains("4.0.0")
+
+
+def test_the_commands_it_names_can_be_imported():
+    for path in provider.get_provider_info()["cli"]:
+        module, _, name = path.rpartition(".")
+        (group,) = getattr(importlib.import_module(module), name)()
+        assert {"check", "why", "cleanup-pods"} <= {command.name for command in group.subcommands}

@@ -75,6 +75,11 @@ class HttpCluster:
         """Return the pod; `ApiError` 404 when there is none."""
         return _decode(_pod, await self._call("GET", f"/api/v1/namespaces/{namespace}/pods/{name}"))
 
+    async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
+        """Merge `patch` into the pod; 422 when it names a `metadata.uid` that is not the pod's."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}"
+        return _decode(_pod, await self._call("PATCH", path, body=patch))
+
     async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:
         """Begin the deletion of that very pod; 409 when the name now belongs to another uid."""
         body = {

@@ -23,6 +23,10 @@ class Cluster(Protocol):
         """Return the pod; `ApiError` 404 when there is none."""
         ...
 
+    async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
+        """Merge `patch` into the pod; 422 when it names a `metadata.uid` that is not the pod's."""
+        ...
+
     async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:
         """Begin the deletion of that very pod; 409 when the name now belongs to another uid."""
         ...

@@ -1,43 +1,47 @@
 """Turn launches into pods and pods' ends into outcomes.
 
-Everything here runs on the loop thread. A launch passes: heap (highest priority first, until the
-moment of the create) -> create -> watch -> settle against the task instance's row -> outcome, and
-its pod is deleted once. Invariants: at most one pod per (launch, ordinal); an outcome per launch;
-no error of one launch reaches another.
+Everything here runs on the loop thread. A launch passes: backlog -> gates -> create (`submission`)
+-> watch -> settle against the task instance's row (`settlement`) -> outcome, and its pod is deleted
+once (`deleter`). This module owns the steps between them. Invariants: at most one live pod per
+launch, an outcome per launch exactly once, no error of one launch reaches another.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
 import itertools
 import logging
+import random
 from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from uuid import UUID
 
-from tradewind.client.errors import ApiError, ClusterError
 from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.config import Settings
-from tradewind.dispatch import publish_policy
 from tradewind.dispatch.deleter import Deleter
+from tradewind.dispatch.finder import Banisher
+from tradewind.dispatch.gates.breaker import Breaker
+from tradewind.dispatch.gates.gates import Gates
+from tradewind.dispatch.hooks import EventKind, Hooks, LaunchRef, ReadFacts
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
+from tradewind.dispatch.pending import PendingWatch
 from tradewind.dispatch.renderer import Renderer
-from tradewind.dispatch.settle import TaskFacts, Verdict, settle
+from tradewind.dispatch.settle import TaskFacts, Verdict, settle, settle_by_pod
+from tradewind.dispatch.settlement import End, Settlement
+from tradewind.dispatch.stats import Counters, Stats
+from tradewind.dispatch.submission import Submission
 from tradewind.pods import diagnosis, labels, state
+from tradewind.pods.labels import TaskRef
 from tradewind.pods.state import PodState
 from tradewind.watch.reflector import Change, Listing
 
 log = logging.getLogger(__name__)
 
-ReadFacts = Callable[[list[UUID]], dict[UUID, TaskFacts]]
-"""Blocking read of task instances by primary key; called on a worker thread, batched."""
-
-_SETTLE_PAUSE_S = 0.02
-"""Pods that end within this window share one read of the database."""
-_SETTLE_RETRY_S = 5.0
+RELAUNCH_BACKOFF_S = 10.0
+"""Before the second relaunch, doubled before each further one; the first is immediate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,19 +66,66 @@ class Dispatcher:
         read_facts: ReadFacts,
         emit: Callable[[Outcome], None],
         clock: Clock,
+        threads: Executor,
+        hooks: Hooks,
     ) -> None:
-        self._cluster = cluster
         self._settings = settings
-        self._renderer = renderer
-        self._read_facts = read_facts
         self._emit = emit
         self._clock = clock
-        self._ledger = Ledger()
-        self._heap: list[tuple[int, int, UUID]] = []
-        self._sequence = itertools.count()
-        self._work = asyncio.Semaphore(0)
-        self._ended: asyncio.Queue[tuple[UUID, bool, str]] = asyncio.Queue()
-        self._deleter = Deleter(cluster, clock=clock, concurrency=settings.delete_concurrency)
+        self._hooks = hooks
+        self._age = itertools.count()
+        self.ledger = Ledger()
+        self.counters = Counters()
+        rng = random.Random()  # noqa: S311 - jitter, not a secret
+        breaker = Breaker(rng=rng)
+        self._gates = Gates(
+            most_in_flight=settings.create_concurrency,
+            max_pending=settings.max_pending_pods,
+            max_starting=settings.max_starting_pods,
+            breaker=breaker,
+            rng=rng,
+        )
+        self.deleter = Deleter(
+            cluster,
+            clock=clock,
+            concurrency=settings.delete_concurrency,
+            breaker=breaker,
+            counters=self.counters,
+        )
+        self._banisher = Banisher(
+            cluster,
+            deleter=self.deleter,
+            clock=clock,
+            namespaces=settings.watched_namespaces or ("",),
+            page_size=settings.list_page_size,
+        )
+        self._submission = Submission(
+            cluster,
+            renderer=renderer,
+            ledger=self.ledger,
+            gates=self._gates,
+            launches=self,
+            clock=clock,
+            counters=self.counters,
+            budget_s=settings.launch_budget_s,
+        )
+        self._settlement = Settlement(
+            ledger=self.ledger,
+            read_facts=read_facts,
+            judge=self._judge,
+            clock=clock,
+            threads=threads,
+        )
+        self._pending = PendingWatch(ledger=self.ledger, launches=self, clock=clock, hooks=hooks)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._submission.run(), name="submission")
+            group.create_task(self._settlement.run(), name="settlement")
+            group.create_task(self._pending.run(), name="pending")
+            group.create_task(self.deleter.run(), name="deleter")
+            group.create_task(self._banisher.run(), name="banisher")
 
     # -- commands of the scheduler's thread, already on the loop thread -------------------------
 
@@ -85,243 +136,285 @@ class Dispatcher:
             launch_id=launch.launch_id,
             row_id=launch.row_id,
             launch=launch,
+            task=launch.task,
             phase=Phase.WAITING,
-            began_s=self._clock.now_s(),
+            age=next(self._age),
         )
-        if self._ledger.add(entry):
-            self._push(entry)
+        if self.ledger.add(entry):
+            self._banisher.allow(launch.launch_id)
+            self._submission.push(entry)
 
-    def adopt(self, key: Hashable, launch_id: UUID, *, row_id: UUID, pod: Pod | None) -> None:
-        """Follow a launch that another scheduler began; `pod` None trusts that it has one."""
+    def adopt(
+        self,
+        key: Hashable,
+        launch_id: UUID,
+        *,
+        row_id: UUID,
+        pod: Pod | None,
+        launch: Launch | None = None,
+        task: TaskRef | None = None,
+    ) -> None:
+        """Follow a launch that another loop began; `pod` None trusts that it has one.
+
+        `launch` is known when that loop was an earlier one of this process.
+        """
         entry = Entry(
             key=key,
             launch_id=launch_id,
             row_id=row_id,
-            launch=None,
-            phase=Phase.LIVE,
-            pod=pod,
-            live_since_s=self._clock.now_s(),
+            launch=launch,
+            task=task,
+            phase=Phase.TRUSTED,
+            age=next(self._age),
         )
-        if self._ledger.add(entry) and pod is not None:
-            self.on_change(Change(pod=pod))
+        if self.ledger.add(entry):
+            self._banisher.allow(launch_id)
+            if pod is not None:
+                self.follow(entry, pod)
 
     def revoke(self, launch_id: UUID) -> None:
         """Forget the launch, report nothing, and see to it that no pod of it stays."""
-        entry = self._ledger.get(launch_id)
+        self._banisher.ban(launch_id)
+        entry = self.ledger.get(launch_id)
         if entry is None:
+            self._banisher.search(launch_id)
             return
+        phase = entry.phase
+        self._drop(entry)
         entry.revoked = True
-        self._ledger.drop(launch_id)
+        self.note("revoked", entry, "the scheduler took the task back")
         if entry.pod is not None:
-            self._deleter.delete(entry.pod)
+            self.deleter.delete(entry.pod)
+        elif phase is Phase.TRUSTED or entry.may_have_pod:
+            self._banisher.search(launch_id)
+        # A create under way brings its pod, or calls `unresolved`. Without any there is no pod.
 
     def pod_of(self, launch_id: UUID) -> Pod | None:
         """Return the launch's pod as last seen."""
-        entry = self._ledger.get(launch_id)
+        entry = self.ledger.get(launch_id)
         return None if entry is None else entry.pod
+
+    @property
+    def has_trusted(self) -> bool:
+        """Whether a launch was adopted whose pod has not been found yet."""
+        return bool(self.ledger.within(Phase.TRUSTED))
+
+    def stats(self) -> Stats:
+        """Return the figures of this moment."""
+        phases = [entry.phase for entry in self.ledger.entries.values()]
+        parking, gates, counters = self._submission.parking, self._gates, self.counters
+        return Stats(
+            waiting=phases.count(Phase.WAITING) - len(parking),
+            parked=len(parking),
+            parked_reasons=parking.reasons(),
+            creating=phases.count(Phase.CREATING),
+            pending=gates.pending,
+            starting=len(gates.starts),
+            running=phases.count(Phase.LIVE) - gates.pending,
+            settling=phases.count(Phase.SETTLING),
+            trusted=phases.count(Phase.TRUSTED),
+            deletes_queued=len(self.deleter),
+            open_slots=max(0, gates.window.limit - gates.window.in_flight),
+            starting_limit=gates.starts.limit,
+            is_api_server_down=gates.breaker.is_open,
+            creates=counters.creates,
+            deletes=counters.deletes,
+            relaunches=counters.relaunches,
+            strays_deleted=counters.strays_deleted,
+            api_errors=dict(counters.api_errors),
+            outcomes=dict(counters.outcomes),
+        )
 
     # -- what the watch says ---------------------------------------------------------------------
 
     def on_change(self, change: Change) -> None:
         """Follow one change of one pod; pods of other owners are none of ours."""
         pod = change.pod
-        launch_id = _launch_id(pod)
-        entry = None if launch_id is None else self._ledger.get(launch_id)
-        if entry is None or entry.phase is Phase.SETTLING or not _is_current(entry, pod):
+        if change.gone:
+            self.deleter.gone(pod.metadata.uid)
+        if change.gone or state.of(pod).has_ended:
+            self._submission.room_in(pod.metadata.namespace)
+        launch_id = labels.launch_id_of(pod.metadata.labels)
+        if launch_id is None:
             return
-        self._go_live(entry, pod)
-        match state.of(pod):
-            case PodState.SUCCEEDED:
-                self._settle(entry, ended_well=True, reason=_ended_silently(pod))
-            case PodState.FAILED:
-                self._settle(entry, ended_well=False, reason=diagnosis.of(pod))
-            case _ if change.gone:
-                self._settle(entry, ended_well=False, reason=diagnosis.deleted(pod).sentence)
+        entry = self.ledger.get(launch_id)
+        if entry is None:
+            self._banisher.saw(launch_id, pod)
+        elif entry.phase is not Phase.TRUSTED and self._is_present(entry, pod):
+            self._go_on(entry, change)
 
     def on_listed(self, listing: Listing) -> None:
         """Settle live launches whose pod a complete list of its namespace does not show."""
-        for entry in self._ledger.live():
+        for entry in self.ledger.within(Phase.LIVE):
             pod = entry.pod
             if pod is None or listing.namespace not in {"", pod.metadata.namespace}:
                 continue
             if entry.live_since_s < listing.began_s and pod.metadata.uid not in listing.uids:
-                reason = diagnosis.deleted(pod, seen=False).sentence
-                self._settle(entry, ended_well=False, reason=reason)
+                self.vanished(entry, diagnosis.deleted(pod, seen=False).sentence)
 
-    # -- loops -----------------------------------------------------------------------------------
+    def _is_present(self, entry: Entry, pod: Pod) -> bool:
+        """Whether the pod is the launch's present one; an earlier one must not live beside it."""
+        ordinal = labels.ordinal_of(pod.metadata.labels)
+        if ordinal == entry.ordinal:
+            return True
+        if entry.launch is None:
+            return ordinal > entry.ordinal
+        if ordinal < entry.ordinal and not state.of(pod).has_ended:
+            self.deleter.delete(pod)
+        return False
 
-    async def run(self) -> None:
-        """Run until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for number in range(self._settings.create_concurrency):
-                group.create_task(self._create_loop(), name=f"create-{number}")
-            group.create_task(self._settle_loop(), name="settle")
-            group.create_task(self._deleter.run(), name="delete")
-
-    async def _create_loop(self) -> None:
-        while True:
-            await self._work.acquire()
-            _, _, launch_id = heapq.heappop(self._heap)
-            entry = self._ledger.get(launch_id)
-            if entry is None or entry.launch is None or entry.phase is not Phase.WAITING:
-                continue
-            try:
-                await self._create(entry, entry.launch)
-            except Exception as error:
-                log.exception("launch %s failed", launch_id)
-                self._finish(entry, Verdict.FAILED, f"{type(error).__name__}: {error}")
-
-    async def _create(self, entry: Entry, launch: Launch) -> None:
-        manifest = await self._renderer.render(launch, ordinal=entry.ordinal)
-        namespace = manifest["metadata"]["namespace"]
-        entry.attempts += 1
-        try:
-            pod = await self._cluster.create_pod(namespace, manifest)
-        except ClusterError as error:
-            await self._after_refusal(entry, namespace, manifest["metadata"]["name"], error)
-        else:
-            self._created(entry, pod)
-
-    def _created(self, entry: Entry, pod: Pod) -> None:
-        if entry.revoked:
-            self._deleter.delete(pod)
-        elif entry.phase is Phase.WAITING:
-            # Otherwise the watch was quicker than the answer, and knows more.
-            self._go_live(entry, pod)
-
-    def _go_live(self, entry: Entry, pod: Pod) -> None:
-        if entry.phase is Phase.WAITING:
+    def _go_on(self, entry: Entry, change: Change) -> None:
+        if entry.phase is Phase.SETTLING:
+            return
+        pod = change.pod
+        if entry.phase is not Phase.LIVE:
+            # The watch was quicker than the answer to the create, or the answer was lost.
+            self._submission.forget(entry)
             entry.live_since_s = self._clock.now_s()
         entry.pod, entry.phase = pod, Phase.LIVE
+        entry.ordinal = labels.ordinal_of(pod.metadata.labels)
+        self._gates.saw(entry.launch_id, pod, self._clock.now_s())
+        match state.of(pod):
+            case PodState.SUCCEEDED:
+                self.end(entry, reason=_ended_silently(pod), ended_well=True)
+            case PodState.FAILED:
+                self.end(entry, reason=diagnosis.of(pod))
+            case _ if change.gone:
+                self.end(entry, reason=diagnosis.deleted(pod).sentence)
+            case PodState.RUNNING if not (entry.announced or entry.reports_itself):
+                entry.announced = True
+                self._report(entry, Verdict.RUNNING, "")
+        self._submission.pump()
 
-    async def _after_refusal(
-        self, entry: Entry, namespace: str, name: str, error: ClusterError
-    ) -> None:
-        if entry.phase is not Phase.WAITING:
-            return  # The answer was lost, but the watch has shown the pod meanwhile.
-        decision = publish_policy.decide_create(
-            error,
-            attempt=entry.attempts,
-            elapsed_s=self._clock.now_s() - entry.began_s,
-            budget_s=self._settings.launch_budget_s,
-        )
-        match decision:
-            case publish_policy.Fail(reason=reason):
-                self._finish(entry, Verdict.FAILED, reason)
-            case publish_policy.Retry(after_s=after_s):
-                log.warning("pod %s/%s again in %.1f s: %s", namespace, name, after_s, error)
-                self._push_later(entry, after_s)
-            case publish_policy.LookUp():
-                await self._look_up(entry, namespace, name)
+    # -- steps that the parts ask for ------------------------------------------------------------
 
-    async def _look_up(self, entry: Entry, namespace: str, name: str) -> None:
-        """Tell our own earlier create, whose answer was lost, from a foreign pod of that name."""
+    def follow(self, entry: Entry, pod: Pod) -> None:
+        """Take `pod` for the adopted launch's."""
+        entry.phase, entry.live_since_s = Phase.LIVE, self._clock.now_s()
+        self._go_on(entry, Change(pod=pod))
+
+    def created(self, entry: Entry, pod: Pod) -> None:
+        """Follow the pod that the create made, or that a lost one had made."""
+        if entry.revoked:
+            self.deleter.delete(pod)
+        elif entry.phase is Phase.CREATING:
+            # Otherwise the watch was quicker than the answer, and knows more.
+            self._go_on(entry, Change(pod=pod))
+
+    def refused(self, entry: Entry, *, kind: str, reason: str) -> None:
+        """Fail the launch: no pod could be created."""
+        if not self.ledger.holds(entry):
+            return
+        if entry.may_have_pod or kind == "internal":
+            self._banisher.ban(entry.launch_id)
+            self._banisher.search(entry.launch_id)
+        self.note("refused", entry, reason)
+        self._finish(entry, Verdict.FAILED, reason)
+
+    def vanished(self, entry: Entry, reason: str) -> None:
+        """Judge the launch by its task instance: its pod is not there any more."""
+        self.end(entry, reason=reason)
+
+    def unresolved(self, entry: Entry) -> None:
+        """Look for a pod of a revoked launch: the answer to its create was lost."""
+        self._banisher.search(entry.launch_id)
+
+    def end(self, entry: Entry, *, reason: str, ended_well: bool = False) -> None:
+        """Judge the launch by its task instance: its pod has ended."""
+        if not self.ledger.holds(entry) or entry.phase is Phase.SETTLING:
+            return
+        entry.phase = Phase.SETTLING
+        self._gates.lost_sight(entry.launch_id)
+        reason = entry.replaced_reason or reason
+        self._settlement.add(End(entry=entry, ended_well=ended_well, reason=reason))
+        self._submission.pump()
+
+    def replace(self, entry: Entry, pod: Pod, *, reason: str) -> None:
+        """Delete the launch's pending pod; once it is gone the launch goes on with the next."""
+        entry.replaced_since_s, entry.replaced_reason = self._clock.now_s(), reason
+        self.deleter.delete(pod)
+
+    def give_up(self, entry: Entry, *, reason: str) -> None:
+        """Fail the launch, whose pod does not start, unless its task has moved on."""
+        entry.is_hopeless, entry.replaced_reason = True, reason
+        self.end(entry, reason=reason)
+
+    def relaunches_left(self, entry: Entry) -> int:
+        """Return how many more pods the launch may have."""
+        return 0 if entry.is_hopeless else self._settings.relaunch_limit - entry.ordinal
+
+    def note(self, kind: EventKind, entry: Entry, sentence: str) -> None:
+        """Tell whoever listens; never raises."""
+        launch = LaunchRef(key=entry.key, launch_id=entry.launch_id, row_id=entry.row_id)
         try:
-            pod = await self._cluster.get_pod(namespace, name)
-        except ApiError as error:
-            if not error.is_not_found:
-                self._push_later(entry, publish_policy.FIRST_BACKOFF_S)
-                return
-            # Created and gone between two calls: judge it by the task instance, like any end.
-            self._settle(entry, ended_well=False, reason=f"pod {namespace}/{name} came and went")
-        except ClusterError:
-            self._push_later(entry, publish_policy.FIRST_BACKOFF_S)
+            self._hooks.on_event(kind, launch, sentence)
+        except Exception:
+            log.exception("event %r of launch %s was lost", kind, entry.launch_id)
+
+    # -- ends ------------------------------------------------------------------------------------
+
+    def _judge(self, end: End, facts: TaskFacts | None) -> None:
+        entry = end.entry
+        verdict = self._verdict(end, facts)
+        if entry.pod is not None:
+            failed = not end.ended_well or verdict is Verdict.FAILED
+            if self._is_deleted(entry.pod, failed=failed):
+                self.deleter.delete(entry.pod)
+        if verdict is Verdict.RELAUNCH:
+            self._relaunch(entry, end.reason)
         else:
-            if _launch_id(pod) == entry.launch_id:
-                self._created(entry, pod)
-                self.on_change(Change(pod=pod))
-            else:
-                log.warning("pod name %s/%s is taken by another, using the next", namespace, name)
-                entry.ordinal += 1
-                self._push(entry)
+            self.note("ended", entry, end.reason)
+            self._finish(entry, verdict, end.reason)
 
-    async def _settle_loop(self) -> None:
-        while True:
-            batch = [await self._ended.get()]
-            await self._clock.sleep(_SETTLE_PAUSE_S)
-            while not self._ended.empty():
-                batch.append(self._ended.get_nowait())
-            try:
-                entries = [self._ledger.get(launch_id) for launch_id, _, _ in batch]
-                row_ids = [entry.row_id for entry in entries if entry is not None]
-                facts = await asyncio.to_thread(self._read_facts, row_ids)
-            except Exception:
-                log.exception("reading %d task instances failed, again soon", len(batch))
-                await self._clock.sleep(_SETTLE_RETRY_S)
-                for item in batch:
-                    self._ended.put_nowait(item)
-                continue
-            for launch_id, ended_well, reason in batch:
-                entry = self._ledger.get(launch_id)
-                if entry is not None:
-                    fact = facts.get(entry.row_id)
-                    self._judge(entry, fact, ended_well=ended_well, reason=reason)
-
-    # -- steps -----------------------------------------------------------------------------------
-
-    def _judge(
-        self, entry: Entry, facts: TaskFacts | None, *, ended_well: bool, reason: str
-    ) -> None:
-        verdict = settle(
+    def _verdict(self, end: End, facts: TaskFacts | None) -> Verdict:
+        entry = end.entry
+        relaunches_left = self.relaunches_left(entry)
+        if not entry.reports_itself:
+            return settle_by_pod(
+                ended_well=end.ended_well,
+                has_started=entry.pod is not None and state.has_started(entry.pod),
+                relaunches_left=relaunches_left,
+            )
+        return settle(
             facts,
             launch_id=entry.launch_id,
-            relaunches_left=self._settings.relaunch_limit - entry.ordinal,
+            relaunches_left=relaunches_left,
             can_relaunch=entry.launch is not None,
         )
-        if entry.pod is not None:
-            self._dispose(entry.pod, failed=not ended_well or verdict is Verdict.FAILED)
-        if verdict is Verdict.RELAUNCH:
-            log.warning("launch %s again, its task never began: %s", entry.launch_id, reason)
-            entry.ordinal, entry.attempts, entry.pod = entry.ordinal + 1, 0, None
-            entry.began_s = self._clock.now_s()
-            self._push(entry)
-        else:
-            self._finish(entry, verdict, reason)
 
-    def _dispose(self, pod: Pod, *, failed: bool) -> None:
+    def _is_deleted(self, pod: Pod, *, failed: bool) -> bool:
         settings = self._settings
-        if settings.delete_pods and (settings.delete_failed_pods or not failed):
-            self._deleter.delete(pod)
+        if not state.of(pod).has_ended:
+            return True  # Kept are pods to look into; one that never ended would start yet.
+        return settings.delete_pods and (settings.delete_failed_pods or not failed)
 
-    def _settle(self, entry: Entry, *, ended_well: bool, reason: str) -> None:
-        entry.phase = Phase.SETTLING
-        self._ended.put_nowait((entry.launch_id, ended_well, reason))
+    def _relaunch(self, entry: Entry, reason: str) -> None:
+        log.warning("launch %s again, its task never began: %s", entry.launch_id, reason)
+        self.counters.relaunches += 1
+        self.note("relaunched", entry, reason)
+        entry.next_pod()
+        if entry.ordinal == 1:
+            self._submission.push(entry)
+        else:
+            wait_s = RELAUNCH_BACKOFF_S * 2 ** min(entry.ordinal - 2, 4)
+            self._submission.push_later(entry, wait_s)
 
     def _finish(self, entry: Entry, verdict: Verdict, reason: str) -> None:
-        if entry.revoked:
-            return
-        self._ledger.drop(entry.launch_id)
+        if self.ledger.holds(entry):
+            self._drop(entry)
+            self._report(entry, verdict, reason)
+
+    def _drop(self, entry: Entry) -> None:
+        self.ledger.drop(entry.launch_id)
+        self._gates.lost_sight(entry.launch_id)
+        self._submission.forget(entry)
+        self._submission.pump()
+
+    def _report(self, entry: Entry, verdict: Verdict, reason: str) -> None:
+        self.counters.outcomes[verdict.name.lower()] += 1
         self._emit(
             Outcome(key=entry.key, launch_id=entry.launch_id, verdict=verdict, reason=reason)
         )
-
-    def _push(self, entry: Entry) -> None:
-        if entry.revoked or entry.launch is None:
-            return
-        entry.phase = Phase.WAITING
-        heapq.heappush(self._heap, (-entry.launch.priority, next(self._sequence), entry.launch_id))
-        self._work.release()
-
-    def _push_later(self, entry: Entry, after_s: float) -> None:
-        # A sleeping launch holds no worker: others go on being created meanwhile.
-        asyncio.get_running_loop().call_later(after_s, self._push_if_waiting, entry)
-
-    def _push_if_waiting(self, entry: Entry) -> None:
-        if entry.phase is Phase.WAITING:
-            self._push(entry)
-
-
-def _launch_id(pod: Pod) -> UUID | None:
-    try:
-        return UUID(pod.metadata.labels.get(labels.LAUNCH_ID, ""))
-    except ValueError:
-        return None
-
-
-def _is_current(entry: Entry, pod: Pod) -> bool:
-    """Whether the pod is the launch's present one and not an earlier, replaced pod."""
-    ordinal = pod.metadata.labels.get(labels.ORDINAL, "0")
-    return entry.launch is None or ordinal == str(entry.ordinal)
 
 
 def _ended_silently(pod: Pod) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from tradewind.client.models import Pod
+from tradewind.dispatch.gates.parking import Ticket
 from tradewind.pods.labels import TaskRef
 
 
@@ -16,9 +17,13 @@ class Phase(Enum):
     """Where a launch stands."""
 
     WAITING = auto()
-    """In the heap, or between two attempts to create its pod."""
+    """In the backlog, parked, or between two attempts to create its pod."""
+    CREATING = auto()
+    """The create of its pod is under way, or its answer is being looked up."""
+    TRUSTED = auto()
+    """Adopted without a picture of the cluster: somebody has to look for its pod."""
     LIVE = auto()
-    """Its pod exists, or is trusted to."""
+    """Its pod exists."""
     SETTLING = auto()
     """Its pod has ended; the task instance's row is being read."""
 
@@ -31,7 +36,7 @@ class Launch:
     """Airflow's key of the workload, opaque here."""
     launch_id: UUID
     row_id: UUID
-    """Primary key of the task instance's row."""
+    """Primary key of the task instance's row, or of the other workload's own."""
     task: TaskRef
     priority: int
     render_args: Callable[[], Sequence[str]]
@@ -39,26 +44,86 @@ class Launch:
     render_override: Callable[[], Mapping[str, Any]] | None = None
     template_path: str = ""
     """Pod template of this task alone; empty uses the executor's."""
+    queue: str = ""
+    """May choose profile, namespace and template."""
+    choice: object = None
+    """What the task has under `executor_config["tradewind"]`, not judged yet."""
+    oom_kills: int = 0
+    """How many earlier tries were killed for want of memory; each may raise this one's."""
+    reports_itself: bool = True
+    """Whether the result is in a task instance's row; otherwise the pod's end is the result."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Entry:
-    """What is known of one launch. Only the dispatcher changes it."""
+    """What is known of one launch. Only the dispatch package changes it."""
 
     key: Hashable
     launch_id: UUID
     row_id: UUID
     launch: Launch | None
     """None for an adopted launch: its workload died with the scheduler that had it."""
+    task: TaskRef | None = None
+    """Which try it is, where that is known."""
     phase: Phase
+    queued: bool = False
+    """Whether it is in the backlog."""
+    is_parked: bool = False
+    """Whether it waits for a namespace's quota."""
+    turn: int = 0
+    """Grows with every step; a timer set before the last step is void."""
+    age: int = 0
+    """Place among launches of the same priority; kept through retries and relaunches."""
     ordinal: int = 0
     attempts: int = 0
-    began_s: float = 0.0
+    """Creates of the present pod."""
+    troubled_since_s: float | None = None
+    """When the first of them failed, or None while none has."""
+    may_have_pod: bool = False
+    """Whether an answer to a create was lost, so that a pod nobody saw may exist."""
+    namespace: str = ""
+    """Of the pod, once it was rendered."""
     pod: Pod | None = None
     """The pod as last seen, or as the create returned it."""
     live_since_s: float = 0.0
     """When the pod was first known to exist; a list that began earlier may not show it."""
+    misses: int = 0
+    """Passes of the reconcile loop in a row that did not find a trusted launch's pod."""
+    pending_kind: str = ""
+    """What the pod was last said to wait for."""
+    judge_at_s: float = 0.0
+    """When to look next at why it is pending."""
+    is_hopeless: bool = False
+    """Whether its pending pod was given up: another one would wait for the same."""
+    replaced_since_s: float | None = None
+    """When its pending pod was told to go so that another can come."""
+    replaced_reason: str = ""
     revoked: bool = False
+    announced: bool = False
+    """Whether its beginning was reported, which only workloads without a row of their own need."""
+
+    @property
+    def reports_itself(self) -> bool:
+        """Whether the result is in a task instance's row."""
+        if self.launch is not None:
+            return self.launch.reports_itself
+        return self.task is None or self.task.kind == "task"
+
+    @property
+    def ticket(self) -> Ticket:
+        """Place in a queue: highest priority first, then oldest."""
+        priority = 0 if self.launch is None else self.launch.priority
+        return (-priority, self.age, self.launch_id)
+
+    def next_pod(self) -> None:
+        """Turn to the launch's next pod; the present one is gone or can run no more."""
+        self.ordinal += 1
+        self.attempts = 0
+        self.troubled_since_s = self.replaced_since_s = self.pod = None
+        self.pending_kind = self.replaced_reason = ""
+        self.judge_at_s = 0.0
+        self.may_have_pod = False
+        self.phase = Phase.WAITING
 
 
 @dataclass(slots=True)
@@ -66,6 +131,9 @@ class Ledger:
     """Entries by launch id."""
 
     entries: dict[UUID, Entry] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
     def add(self, entry: Entry) -> bool:
         """Take the entry in; False when that launch is known already."""
@@ -82,6 +150,10 @@ class Ledger:
         """Forget the launch; a no-op when it is unknown."""
         self.entries.pop(launch_id, None)
 
-    def live(self) -> list[Entry]:
-        """Return the launches whose pod should exist."""
-        return [entry for entry in self.entries.values() if entry.phase is Phase.LIVE]
+    def holds(self, entry: Entry) -> bool:
+        """Whether this very entry is still the launch's: it may have been revoked meanwhile."""
+        return self.entries.get(entry.launch_id) is entry
+
+    def within(self, *phases: Phase) -> list[Entry]:
+        """Return the launches in any of these phases."""
+        return [entry for entry in self.entries.values() if entry.phase in phases]

@@ -1,7 +1,8 @@
 """What to do when creating or deleting a pod did not just work: one table. Pure.
 
 Repeating a create is always safe, because its name is deterministic and the API server refuses a
-second pod of that name. So only errors that no repetition can mend fail a task.
+second pod of that name. So only errors that no repetition can mend fail a task. Every decision has
+a `kind`: one word for a metric's label, the same for the same cause.
 """
 
 from __future__ import annotations
@@ -9,88 +10,205 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tradewind.client.errors import ApiError, ClusterError
+from tradewind.dispatch.gates.parking import demand_of
+from tradewind.dispatch.gates.window import PAUSE_S
 
 FIRST_BACKOFF_S = 0.5
 MOST_BACKOFF_S = 30.0
-QUOTA_BACKOFF_S = 10.0
+CONFLICT_BACKOFF_S = 0.05
+CONFLICTS_AT_ONCE = 5
+"""Conflicts of the quota's own bookkeeping that are repeated with hardly a wait."""
+ALARM_AFTER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
     """Do the same again after `after_s` seconds."""
 
+    kind: str
     after_s: float
+    alarm: str = ""
+    """A sentence for whoever runs the scheduler, once the error lasts; empty before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    """Wait until the namespace has room; this never fails the task."""
+
+    kind: str
+    reason: str
+    demand: str
+    """What there is no room for; pods that ask for something else may still fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
     """Give up; `reason` is what the user reads."""
 
+    kind: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LookUp:
     """A pod of that name exists: find out whose it is."""
 
+    kind: str = "already_exists"
 
-Decision = Retry | Fail | LookUp
 
-_REMEDY_BY_STATUS = {
-    400: "the API server cannot read the pod; check the pod template and pod_override",
-    401: "the API server does not know us; check the scheduler's ServiceAccount or kubeconfig",
-    403: "not allowed; check the scheduler's Role in that namespace and its admission policies",
-    404: "the namespace does not exist; create it or set [tradewind] namespace",
-    413: "the pod is too large; shorten its environment or annotations",
-    422: "the pod is invalid; check the pod template and pod_override",
+Decision = Retry | Park | Fail | LookUp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """What an error says about the API server itself."""
+
+    answered: bool
+    overloaded: bool = False
+    pause_s: float = 0.0
+    """How long nothing at all should be sent."""
+
+
+_REMEDY = {
+    "bad_request": "the API server cannot read the pod; check the pod template and pod_override",
+    "invalid": "the pod is invalid; check the pod template and pod_override",
+    "too_large": "the pod is too large; shorten its environment or annotations",
+    "no_namespace": "the namespace does not exist; create it or set [tradewind] namespace",
+    "namespace_terminating": "the namespace is being deleted; use another or create it anew",
+    "rbac": "the scheduler may not create pods there; check its Role in that namespace",
+    "pod_security": "the namespace's Pod Security level forbids this pod; change the template's "
+    "or pod_override's securityContext, or the level",
+    "admission_denied": "an admission webhook forbids this pod; change the pod as it says",
+    "policy_denied": "a ValidatingAdmissionPolicy forbids this pod; change the pod as it says",
+    "forbidden": "not allowed; check the scheduler's Role and the admission policies there",
 }
+_BY_STATUS = {400: "bad_request", 404: "no_namespace", 413: "too_large", 422: "invalid"}
+_BY_WORDS = {
+    400: (("denied the request", "admission_denied"),),
+    403: (
+        ("exceeded quota", "quota"),
+        ("status unknown for quota", "quota"),
+        ("being terminated", "namespace_terminating"),
+        ("violates PodSecurity", "pod_security"),
+        ("denied the request", "admission_denied"),
+        ("denied request", "policy_denied"),
+        ("cannot create resource", "rbac"),
+    ),
+    422: (
+        ("ValidatingAdmissionPolicy", "policy_denied"),
+        ("denied the request", "admission_denied"),
+    ),
+    500: (("failed calling webhook", "webhook_unavailable"), ("database space", "store_full")),
+}
+_PASSING_BY_STATUS = {
+    401: "unauthorized",
+    408: "timeout",
+    409: "conflict",
+    429: "throttled",
+    500: "server_error",
+    502: "unavailable",
+    503: "unavailable",
+    504: "timeout",
+}
+_OVERLOADED = frozenset({"throttled", "unavailable", "timeout"})
+
+
+def kind_of(error: Exception) -> str:
+    """Return the error's class in one word."""
+    if not isinstance(error, ApiError):
+        return "no_answer"
+    for words, kind in _BY_WORDS.get(error.status, ()):
+        if words in error.message:
+            return kind
+    if error.status in _BY_STATUS:
+        return _BY_STATUS[error.status]
+    if error.status in _PASSING_BY_STATUS:
+        return _PASSING_BY_STATUS[error.status]
+    if error.status == 403:  # noqa: PLR2004 - HTTP Forbidden
+        return "forbidden"
+    return "server_error" if error.retryable else "refused"
 
 
 def decide_create(
-    error: ClusterError, *, attempt: int, elapsed_s: float, budget_s: float
+    error: ClusterError | OSError, *, attempt: int, troubled_s: float, budget_s: float
 ) -> Decision:
-    """Return what follows the `attempt`-th failed create (from 1), `elapsed_s` into the launch."""
+    """Return what follows the `attempt`-th failed create of a pod (from 1).
+
+    Args:
+        error: an `OSError` counts as no answer.
+        attempt: creates of this pod so far.
+        troubled_s: time since the first of them failed.
+        budget_s: after which passing errors fail the task too.
+
+    """
     if isinstance(error, ApiError) and error.is_already_exists:
         return LookUp()
-    quota = isinstance(error, ApiError) and error.is_quota
-    passing = quota or error.retryable or _is_conflict(error) or _is_signed_out(error, attempt)
-    if not passing:
-        return Fail(reason=_sentence(error))
-    if elapsed_s >= budget_s:
-        return Fail(reason=f"gave up after {elapsed_s:.0f} s of trying to create the pod: {error}")
-    return Retry(after_s=_wait_s(error, attempt=attempt, quota=quota))
+    kind = kind_of(error)
+    if kind == "quota":
+        said = _said(error)
+        reason = f"waits for room in the namespace's quota: {said}"
+        return Park(kind=kind, reason=reason, demand=demand_of(said))
+    if isinstance(error, ApiError) and not (error.retryable or error.status in _PASSING_BY_STATUS):
+        remedy = _REMEDY.get(kind, "see the API server's answer")
+        return Fail(kind=kind, reason=f"pod was refused ({error}): {remedy}")
+    if troubled_s >= budget_s:
+        reason = (
+            f"gave up after {troubled_s:.0f} s of trying to create the pod, {attempt} times: "
+            f"{error}; see the API server's health or raise [tradewind] launch_budget"
+        )
+        return Fail(kind=kind, reason=reason)
+    return Retry(
+        kind=kind,
+        after_s=_wait_s(error, kind=kind, attempt=attempt),
+        alarm=_alarm(kind, troubled_s, error),
+    )
 
 
-def decide_delete(error: ClusterError, *, attempt: int) -> Retry | None:
+def decide_delete(error: ClusterError | OSError, *, attempt: int) -> Retry | None:
     """Return when to repeat a failed delete, or None when nothing is left to do.
 
     404: it is gone. 409: the name belongs to another pod now. Everything else is repeated, with
     ever longer waits, for as long as the process lives: a lost Role may come back.
     """
-    if isinstance(error, ApiError) and (error.is_not_found or error.status == 409):  # noqa: PLR2004
+    if isinstance(error, ApiError) and error.status in {404, 409}:
         return None
-    return Retry(after_s=_wait_s(error, attempt=attempt, quota=False))
+    kind = kind_of(error)
+    return Retry(kind=kind, after_s=_wait_s(error, kind=kind, attempt=attempt))
 
 
-def _wait_s(error: ClusterError, *, attempt: int, quota: bool) -> float:
-    backoff_s: float = min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt - 1, 10))
-    if quota:
-        backoff_s = max(backoff_s, QUOTA_BACKOFF_S)
-    return max(backoff_s, error.retry_after_s or 0.0)
-
-
-def _is_conflict(error: ClusterError) -> bool:
-    """409 Conflict: an admission plugin lost a race, typically the quota's own bookkeeping."""
-    return isinstance(error, ApiError) and error.status == 409  # noqa: PLR2004
-
-
-def _is_signed_out(error: ClusterError, attempt: int) -> bool:
-    """A first 401 may be a token rotated under us; the client has forgotten it by now."""
-    return isinstance(error, ApiError) and error.status == 401 and attempt == 1  # noqa: PLR2004
-
-
-def _sentence(error: ClusterError) -> str:
+def feedback(error: ClusterError | OSError) -> Feedback:
+    """Return what the error says about the API server, for the gates."""
     if not isinstance(error, ApiError):
-        return str(error)
-    remedy = _REMEDY_BY_STATUS.get(error.status, "see the API server's answer")
-    return f"pod was refused ({error}): {remedy}"
+        return Feedback(answered=False)
+    kind = kind_of(error)
+    if kind not in _OVERLOADED:
+        return Feedback(answered=True)
+    asked_s = error.retry_after_s
+    return Feedback(
+        # 502 to 504 come from what stands before the server as much as from the server.
+        answered=kind == "throttled" or asked_s is not None,
+        overloaded=True,
+        pause_s=asked_s if asked_s is not None else PAUSE_S if kind == "throttled" else 0.0,
+    )
+
+
+def _wait_s(error: Exception, *, kind: str, attempt: int) -> float:
+    if kind == "conflict" and attempt <= CONFLICTS_AT_ONCE:
+        return CONFLICT_BACKOFF_S * attempt
+    backoff_s: float = min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt - 1, 10))
+    return max(backoff_s, getattr(error, "retry_after_s", None) or 0.0)
+
+
+def _alarm(kind: str, troubled_s: float, error: Exception) -> str:
+    if troubled_s < ALARM_AFTER_S:
+        return ""
+    if kind == "unauthorized":
+        return (
+            f"the API server has refused our credentials for {troubled_s:.0f} s ({error}): check "
+            "the scheduler's ServiceAccount token or kubeconfig"
+        )
+    return f"no pod could be created for {troubled_s:.0f} s: {error}"
+
+
+def _said(error: Exception) -> str:
+    return error.message if isinstance(error, ApiError) else str(error)

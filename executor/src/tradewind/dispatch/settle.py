@@ -21,6 +21,11 @@ class Verdict(Enum):
     """Nothing: the task instance has moved on, an event would hit the wrong launch."""
     RELAUNCH = auto()
     """The task never began: replace the pod, no retry of the task is used."""
+    REQUEUE = auto()
+    """No end: the task never began and this process has not got its workload. No event must be
+    sent, which would use a retry; the scheduler queues the task again once it is found stuck."""
+    RUNNING = auto()
+    """No end: a workload began whose worker does not tell Airflow so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +52,25 @@ def settle(
     if facts is None or facts.launch_id != launch_id:
         return Verdict.DROP
     match facts.state:
-        case "success":
-            return Verdict.SUCCESS
-        case "restarting":
-            # The scheduler waits for this very event to run the cleared task again.
+        case "success" | "restarting":
+            # Of a restarting task, which was cleared while it ran, the scheduler waits for this
+            # very event to run it again.
             return Verdict.SUCCESS
         case "queued":
-            return Verdict.RELAUNCH if can_relaunch and relaunches_left > 0 else Verdict.FAILED
+            again = Verdict.RELAUNCH if can_relaunch else Verdict.REQUEUE
+            return again if relaunches_left > 0 else Verdict.FAILED
         case "running":
             return Verdict.FAILED
         case _:
             return Verdict.DROP
+
+
+def settle_by_pod(*, ended_well: bool, has_started: bool, relaunches_left: int) -> Verdict:
+    """Return the verdict for a workload without a task instance: its pod's end is its result.
+
+    Callbacks end with a non-zero exit code when they failed. Connection tests report their result
+    themselves, to a row of their own that the scheduler watches; here only their slot counts.
+    """
+    if ended_well:
+        return Verdict.SUCCESS
+    return Verdict.FAILED if has_started or relaunches_left <= 0 else Verdict.RELAUNCH

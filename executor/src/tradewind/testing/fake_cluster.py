@@ -110,6 +110,19 @@ class FakeCluster:
         self._call("get", name)
         return _typed(self._existing(namespace, name))
 
+    async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
+        """Merge the patch; 422 when it names another uid."""
+        lost = self._call("patch", name)
+        pod = self._existing(namespace, name)
+        uid = (patch.get("metadata") or {}).get("uid")
+        if uid not in {None, pod["metadata"]["uid"]}:
+            raise ApiError(422, reason="Invalid", message="metadata.uid: field is immutable")
+        _merge(pod, patch)
+        await self._record("MODIFIED", pod)
+        if lost:
+            raise lost
+        return _typed(pod)
+
     async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:
         """Remove the pod at once; 409 when the uid is another."""
         lost = self._call("delete", name)
@@ -222,8 +235,25 @@ def _selected(pod: RawPod, namespace: str, selector: str) -> bool:
     if namespace and pod["metadata"]["namespace"] != namespace:
         return False
     labels = pod["metadata"].get("labels") or {}
-    for term in filter(None, selector.split(",")):
-        key, _, value = term.partition("=")
-        if key not in labels or (value and labels[key] != value):
-            return False
-    return True
+    return all(_matches(labels, term) for term in filter(None, selector.split(",")))
+
+
+def _matches(labels: Mapping[str, str], term: str) -> bool:
+    if term.startswith("!"):
+        return term[1:] not in labels
+    if "!=" in term:
+        key, _, value = term.partition("!=")
+        return labels.get(key) != value
+    key, _, value = term.partition("=")
+    return key in labels and value in {"", labels[key]}
+
+
+def _merge(target: dict[str, Any], patch: Mapping[str, Any]) -> None:
+    """Merge as a JSON merge patch does: mappings field by field, None removes."""
+    for name, value in patch.items():
+        if value is None:
+            target.pop(name, None)
+        elif isinstance(value, Mapping):
+            _merge(target.setdefault(name, {}), value)
+        else:
+            target[name] = value

@@ -22,7 +22,15 @@ log = logging.getLogger(__name__)
 
 _WATCH_TIMEOUT_S = (300.0, 600.0)
 """Random length of one watch request, so that many watchers do not reconnect at once."""
+_LEAST_WATCH_S = 1.0
+"""A proxy that ends watches at once must not make us spin."""
 _BACKOFF_S = (0.5, 30.0)
+_RELIST_AFTER_S = 900.0
+"""A complete list is the truth, whatever a watch has missed; taken when a watch ends by itself."""
+_MOST_FAILURES = 4
+"""Failures of a watch in a row after which its version is given up: a restored or failing etcd
+refuses versions it does not know yet with other errors than 410."""
+_MOST_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +74,12 @@ class Reflector:
         self._on_change = on_change
         self._on_listed = on_listed
         self._pods: dict[str, Pod] = {}
+        self._departed: dict[str, None] = {}
+        """Pods that are gone, oldest first: what is still said of them is old news."""
         self._failures = 0
+        self._listed_s = 0.0
+        self.handler_errors = 0
+        """Changes that their handler could not take."""
         self.synced = asyncio.Event()
         """Set once the first list is complete, and for good."""
 
@@ -100,16 +113,20 @@ class Reflector:
             if not resume:
                 break
         for uid in self._pods.keys() - listed.keys():
-            self._report(Change(pod=self._pods.pop(uid), gone=True))
+            self._depart(self._pods[uid])
+        self._listed_s = began_s
         for pod in listed.values():
             self._fold(pod)
-        self._on_listed(Listing(namespace=self._namespace, began_s=began_s, uids=frozenset(listed)))
+        self._report_listing(
+            Listing(namespace=self._namespace, began_s=began_s, uids=frozenset(listed))
+        )
         self.synced.set()
         return page.metadata.resource_version
 
     async def _watch_from(self, version: str) -> None:
         """Watch again and again from the last seen version; return when only a list helps."""
         while True:
+            opened_s = self._clock.now_s()
             timeout_s = random.uniform(*_WATCH_TIMEOUT_S)  # noqa: S311 - jitter, not a secret
             try:
                 async for event in self._cluster.watch_pods(
@@ -121,34 +138,55 @@ class Reflector:
                     self._failures = 0
                     version = event.pod.metadata.resource_version or version
                     self._apply(event)
-            except ApiError as error:
-                if error.is_gone:
+            except ClusterError as error:
+                if isinstance(error, ApiError) and error.is_gone:
                     log.info("watch of pods in %r is too old, listing again", self._namespace)
                     return
                 await self._back_off(error)
-            except ClusterError as error:
-                await self._back_off(error)
+                if self._failures >= _MOST_FAILURES:
+                    return
+            else:
+                if self._clock.now_s() - self._listed_s >= _RELIST_AFTER_S:
+                    return
+                if self._clock.now_s() - opened_s < _LEAST_WATCH_S:
+                    await self._clock.sleep(_LEAST_WATCH_S)
 
     def _apply(self, event: WatchEvent) -> None:
         if event.type == "DELETED":
-            self._pods.pop(event.pod.metadata.uid, None)
-            self._report(Change(pod=event.pod, gone=True))
+            self._depart(event.pod)
         elif event.type in {"ADDED", "MODIFIED"}:
             self._fold(event.pod)
 
     def _fold(self, pod: Pod) -> None:
         known = self._pods.get(pod.metadata.uid)
-        if known is not None and not _is_newer(pod, known):
+        if pod.metadata.uid in self._departed or (known is not None and not _is_newer(pod, known)):
             return
         self._pods[pod.metadata.uid] = pod
         self._report(Change(pod=pod))
+
+    def _depart(self, pod: Pod) -> None:
+        self._pods.pop(pod.metadata.uid, None)
+        if pod.metadata.uid in self._departed:
+            return
+        self._departed[pod.metadata.uid] = None
+        if len(self._departed) > _MOST_REMEMBERED:
+            del self._departed[next(iter(self._departed))]
+        self._report(Change(pod=pod, gone=True))
 
     def _report(self, change: Change) -> None:
         try:
             self._on_change(change)
         except Exception:
             # One pod's surprise must not cost every other pod its news.
+            self.handler_errors += 1
             log.exception("handling of pod %s failed", change.pod.metadata.name)
+
+    def _report_listing(self, listing: Listing) -> None:
+        try:
+            self._on_listed(listing)
+        except Exception:
+            self.handler_errors += 1
+            log.exception("handling of a list of pods in %r failed", self._namespace)
 
     async def _back_off(self, error: Exception) -> None:
         least_s, most_s = _BACKOFF_S

@@ -1,90 +1,22 @@
 import asyncio
-import contextlib
 import uuid
 
 import pytest
 
 from tradewind.client.errors import ApiError, ConnectionLostError
-from tradewind.dispatch.engine import Engine, Orphan
-from tradewind.dispatch.renderer import Renderer
-from tradewind.dispatch.settle import TaskFacts, Verdict
+from tradewind.dispatch.engine import Orphan
+from tradewind.dispatch.settle import Verdict
 from tradewind.errors import ConfigError
 from tradewind.testing.builders import (
     a_launch,
     a_task,
-    base_ended,
     base_running,
-    settings,
 )
-from tradewind.testing.fake_cluster import FakeCluster
 
 NAMESPACE = "default"
-QUOTA = ApiError(403, reason="Forbidden", message="exceeded quota: pods")
-
-
-class World:
-    """An engine over a fake cluster, with task instances the test writes."""
-
-    def __init__(self, tmp_path, clock, eventually):
-        self.cluster = FakeCluster()
-        self.outcomes = []
-        self.rows = {}
-        self.reads = 0
-        self.eventually = eventually
-        self._template = tmp_path / "pod.yaml"
-        self._template.write_text("kind: Pod\nspec: {containers: [{name: base, image: w}]}")
-        self._clock = clock
-
-    def engine(self, *, mutate=None, **options):
-        return Engine(
-            self.cluster,
-            settings=settings(**options),
-            renderer=Renderer(
-                template_path=str(self._template),
-                namespace=NAMESPACE,
-                image="",
-                airflow_version="3.3.2",
-                scheduler="7",
-                mutate=mutate,
-            ),
-            read_facts=self._read,
-            emit=self.outcomes.append,
-            clock=self._clock,
-        )
-
-    @contextlib.asynccontextmanager
-    async def running(self, **options):
-        engine = self.engine(**options)
-        task = asyncio.create_task(engine.run())
-        try:
-            yield engine
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    def row(self, launch, state, *, launch_id=None):
-        self.rows[launch.row_id] = TaskFacts(state=state, launch_id=launch_id or launch.launch_id)
-
-    def _read(self, row_ids):
-        self.reads += 1
-        return {row_id: self.rows[row_id] for row_id in row_ids if row_id in self.rows}
-
-    async def pod(self, number=0):
-        await self.eventually(lambda: len(self.cluster.names()) > number)
-        return self.cluster.names()[number]
-
-    async def end(self, name, exit_code=0):
-        await self.cluster.set_status(NAMESPACE, name, base_ended(exit_code))
-
-    async def outcome(self):
-        await self.eventually(lambda: self.outcomes)
-        return self.outcomes[-1]
-
-
-@pytest.fixture
-def world(tmp_path, clock, eventually):
-    return World(tmp_path, clock, eventually)
+TOO_BIG = ApiError(
+    403, message="exceeded quota: tasks, requested: cpu=8, used: cpu=5, limited: cpu=10"
+)
 
 
 async def test_a_launch_becomes_one_pod_one_outcome_and_one_delete(world):
@@ -129,8 +61,7 @@ async def test_a_lost_answer_makes_no_second_pod(world):
 
 async def test_a_foreign_pod_of_that_name_is_left_alone(world):
     launch = a_launch()
-    engine = world.engine()
-    manifest = await engine._dispatcher._renderer.render(launch, ordinal=0)
+    manifest = await world.renderer().render(launch, ordinal=0)
     manifest["metadata"]["labels"] = {}
     await world.cluster.create_pod(NAMESPACE, manifest)
     async with world.running() as engine:
@@ -154,8 +85,8 @@ async def test_passing_errors_are_waited_out(world, error):
     assert not world.outcomes
 
 
-async def test_a_parked_launch_does_not_hold_up_the_others(world):
-    world.cluster.fail("create", QUOTA)
+async def test_a_pod_too_big_for_the_quota_does_not_hold_up_the_others(world):
+    world.cluster.fail("create", TOO_BIG)
     async with world.running(create_concurrency="1") as engine:
         engine.submit(a_launch())
         engine.submit(a_launch(task=a_task(task_id="next")))
@@ -287,14 +218,14 @@ async def test_ends_share_one_read_of_the_database(world):
 async def test_a_failing_database_read_is_repeated(world):
     launch = a_launch()
     world.row(launch, "success")
-    good, failures = world._read, iter([RuntimeError("database is down")])
+    good, failures = world.read, iter([RuntimeError("database is down")])
 
     def flaky(row_ids):
         for error in failures:
             raise error
         return good(row_ids)
 
-    world._read = flaky
+    world.read = flaky
     async with world.running() as engine:
         engine.submit(launch)
         await world.end(await world.pod())

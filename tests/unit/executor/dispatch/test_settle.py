@@ -35,12 +35,14 @@ def test_a_gone_task_instance_gets_no_event():
 
 
 @pytest.mark.parametrize(
-    ("left", "can"),
+    ("left", "can", "expected"),
     [
-        pytest.param(0, True, id="limit-reached"),
-        pytest.param(3, False, id="adopted-launch-has-no-workload"),
+        pytest.param(3, True, Verdict.RELAUNCH, id="another-pod-may-do-better"),
+        pytest.param(0, True, Verdict.FAILED, id="limit-reached"),
+        pytest.param(3, False, Verdict.REQUEUE, id="adopted-launch-has-no-workload"),
+        pytest.param(0, False, Verdict.FAILED, id="limit-reached-under-another-scheduler"),
     ],
 )
-def test_a_launch_that_cannot_be_repeated_fails(left, can):
+def test_a_task_that_never_began(left, can, expected):
     facts = TaskFacts(state="queued", launch_id=OURS)
-    assert settle(facts, launch_id=OURS, relaunches_left=left, can_relaunch=can) is Verdict.FAILED
+    assert settle(facts, launch_id=OURS, relaunches_left=left, can_relaunch=can) is expected

@@ -1,0 +1,106 @@
+"""How many pods may be starting at once: more than the nodes can feed only slow each other. Pure.
+
+A pod is starting from its create until its base container runs. Pods that wait for something
+other than the node's attention (no node fits, an image that cannot be pulled) do not count: they
+would hold back launches that could start.
+
+The adaptive limit learns from start times. While starts take about as long as the best ones did,
+it grows by a constant; when they take markedly longer, it is halved.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from uuid import UUID
+
+FIRST_LIMIT = 8
+"""About twice what one node of four cores starts at once without starts becoming slower."""
+LEAST_LIMIT = 4
+STEP = 4
+GROWTH = 1.5
+SLACK_S = 1.0
+"""Start times may exceed the best by this factor plus this much before they count as grown."""
+FORGET = 1.002
+"""The best time grows by this factor per round, so that a lucky one is forgotten. Slowly: it must
+not keep up with a limit that grows, or no start would ever seem slow."""
+STUCK_AFTER_S = 120.0
+"""A pod that starts for longer is held up by something that waiting for it does not help."""
+
+
+def next_limit(limit: int, *, typical_s: float, best_s: float, was_full: bool) -> int:
+    """Return the limit after one round of starts that typically took `typical_s`.
+
+    Args:
+        limit: pods that could be starting at once during the round.
+        typical_s: median of the start times of the round.
+        best_s: lowest such median so far.
+        was_full: whether launches waited for the limit; otherwise nothing was learned about more.
+
+    """
+    if typical_s > best_s * GROWTH + SLACK_S:
+        return max(LEAST_LIMIT, limit // 2)
+    return limit + STEP if was_full else limit
+
+
+class Starts:
+    """Pods on their way from create to running."""
+
+    def __init__(self, *, fixed: int = 0) -> None:
+        """Take `fixed` as the limit; 0 learns it."""
+        self._fixed = fixed
+        self._learned = FIRST_LIMIT
+        self._began: dict[UUID, float] = {}
+        self._round: list[float] = []
+        self._best_s = math.inf
+        self._was_full = False
+
+    def __len__(self) -> int:
+        return len(self._began)
+
+    @property
+    def limit(self) -> int:
+        """Pods that may be starting at once."""
+        return self._fixed or self._learned
+
+    def hold_s(self, now_s: float, *, in_flight: int) -> float:
+        """Return 0 when one more may start beside `in_flight` creates, else infinity or a wait."""
+        if len(self._began) + in_flight < self.limit:
+            return 0.0
+        self._was_full = True
+        self._drop_stuck(now_s)
+        if len(self._began) + in_flight < self.limit:
+            return 0.0
+        oldest_s = min(self._began.values(), default=now_s)
+        return max(0.1, oldest_s + STUCK_AFTER_S - now_s)
+
+    def begun(self, launch_id: UUID, now_s: float) -> None:
+        """Note that a pod is starting; a no-op when it is known."""
+        self._began.setdefault(launch_id, now_s)
+
+    def started(self, launch_id: UUID, now_s: float) -> None:
+        """Note that its base container runs, and learn from how long that took."""
+        began_s = self._began.pop(launch_id, None)
+        if began_s is None:
+            return
+        self._round.append(now_s - began_s)
+        if len(self._round) >= max(LEAST_LIMIT, self._learned // 2):
+            self._learn()
+
+    def left(self, launch_id: UUID) -> None:
+        """Note that it ended, went or waits for something else."""
+        self._began.pop(launch_id, None)
+
+    def _learn(self) -> None:
+        typical_s = statistics.median(self._round)
+        self._best_s = min(self._best_s * FORGET, typical_s)
+        self._learned = next_limit(
+            self._learned, typical_s=typical_s, best_s=self._best_s, was_full=self._was_full
+        )
+        self._round.clear()
+        self._was_full = False
+
+    def _drop_stuck(self, now_s: float) -> None:
+        for launch_id, began_s in list(self._began.items()):
+            if now_s - began_s >= STUCK_AFTER_S:
+                del self._began[launch_id]

@@ -1,0 +1,99 @@
+"""What others may plug into the dispatcher; every hook has a harmless default.
+
+All are called on the loop thread. None can hurt a launch: what a hook raises is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from tradewind.client.models import Pod
+from tradewind.dispatch.gates.gates import is_held_up
+from tradewind.dispatch.settle import TaskFacts
+from tradewind.pods import diagnosis
+from tradewind.pods.labels import TaskRef
+
+log = logging.getLogger(__name__)
+
+EventKind = Literal["refused", "parked", "pending", "relaunched", "revoked", "ended"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchRef:
+    """Which launch an event is about."""
+
+    key: Hashable
+    """Airflow's key of the workload."""
+    launch_id: UUID
+    row_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingVerdict:
+    """What is to be done about a pod that does not start."""
+
+    action: Literal["wait", "relaunch", "fail"]
+    kind: str = ""
+    """One word for a metric's label; a new one is told once by a `pending` event."""
+    sentence: str = ""
+    """Why the pod is pending, for the user; empty when there is nothing to tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A pod that no launch of this process has."""
+
+    launch_id: UUID
+    task: TaskRef | None
+    """The try its annotations name, or None when they name none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned:
+    """A pod of a callback or connection test that this process does not follow."""
+
+    launch_id: UUID
+    workload: TaskRef
+    scheduler: str
+    """Number of the scheduler that followed it last."""
+
+
+OnEvent = Callable[[EventKind, LaunchRef, str], None]
+JudgePending = Callable[[Pod, float], PendingVerdict | Awaitable[PendingVerdict]]
+"""Called with the pod and the seconds it has been pending; may read its Kubernetes events."""
+ReadFacts = Callable[[list[UUID]], dict[UUID, TaskFacts]]
+"""Blocking read of task instances by primary key; called on a worker thread, batched."""
+ReadStrays = Callable[[Sequence[Stray]], dict[UUID, TaskFacts]]
+"""Blocking read of the task instances that had these launches, by launch id; those without a row
+are left out. Called on a worker thread, batched."""
+ReadAbandoned = Callable[[Sequence[Abandoned]], dict[UUID, Hashable]]
+"""Blocking read of the keys, by launch id, of those that nobody follows and that have not ended.
+Called on a worker thread, batched."""
+
+
+def ignore_event(kind: EventKind, launch: LaunchRef, sentence: str) -> None:
+    """Do nothing."""
+
+
+def show_reason_and_wait(pod: Pod, pending_for_s: float) -> PendingVerdict:
+    """Tell what the pod waits for and leave the decision to `[scheduler] task_queued_timeout`."""
+    del pending_for_s
+    if not is_held_up(pod):
+        return PendingVerdict(action="wait")
+    return PendingVerdict(action="wait", kind="held_up", sentence=diagnosis.of(pod))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """The hooks of one executor."""
+
+    on_event: OnEvent = ignore_event
+    judge_pending: JudgePending = show_reason_and_wait
+    read_strays: ReadStrays | None = None
+    """None leaves alone what an earlier process of this executor did not delete."""
+    read_abandoned: ReadAbandoned | None = None
+    """None leaves alone callbacks and connection tests of schedulers that died."""

@@ -1,0 +1,131 @@
+"""Airflow seam: from the scheduler's workloads to launches.
+
+Three kinds arrive: tasks, callbacks (deadline alerts) and connection tests. Each runs in a pod of
+its own, through the same worker command; only a task has a row that tells its result.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from airflow.executors.workloads import ExecuteCallback, ExecuteTask, TestConnection
+
+from tradewind import pod_models
+from tradewind._compat import launch_id_of
+from tradewind.dispatch.ledger import Launch
+from tradewind.errors import ConfigError
+from tradewind.pods.labels import TaskRef
+
+if TYPE_CHECKING:
+    from airflow.executors.workloads import ExecutorWorkload
+
+Mint = Callable[[str], str]
+"""From the id of a workload to a token for it, valid from now on."""
+
+_WORKER = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
+_AHEAD_OF_TASKS = 2**32
+"""Priority of what completes earlier work; Airflow's own weights are 32-bit integers."""
+
+
+def launch_of(workload: ExecutorWorkload, *, mint: Mint) -> Launch:
+    """Return the launch of a workload. Scheduler's thread; the token is minted much later.
+
+    Raises:
+        ConfigError: the task's `executor_config` is no dict.
+        TypeError: the workload is of a kind that Airflow 3.3 does not have.
+
+    """
+    match workload:
+        case ExecuteTask():
+            return _of_task(workload, mint)
+        case ExecuteCallback():
+            subject, task = UUID(workload.callback.id), _callback_ref(workload)
+        case TestConnection():
+            subject, task = workload.connection_test_id, _connection_test_ref(workload)
+        case _:
+            raise TypeError(f"cannot run a workload of type {type(workload).__name__}")
+    return Launch(
+        key=workload.key,
+        # Queued once in its life, so its own id is as good as one assigned for the launch.
+        launch_id=subject,
+        row_id=subject,
+        task=task,
+        priority=_AHEAD_OF_TASKS,
+        render_args=functools.partial(_worker_args, workload, str(subject), mint),
+        reports_itself=False,
+    )
+
+
+def _of_task(workload: ExecuteTask, mint: Mint) -> Launch:
+    ti = workload.ti
+    row_id = UUID(str(ti.id))
+    executor_config = ti.executor_config or {}
+    if not isinstance(executor_config, dict):
+        raise ConfigError(
+            f"executor_config is a {type(executor_config).__name__}: give a dict, for instance "
+            "{'pod_override': V1Pod(…)}"
+        )
+    return Launch(
+        key=workload.key,
+        # A row queued before this executor took over has no launch id; its primary key serves.
+        launch_id=launch_id_of(ti.external_executor_id) or row_id,
+        row_id=row_id,
+        task=task_ref(ti),
+        priority=ti.priority_weight,
+        render_args=functools.partial(_worker_args, workload, str(row_id), mint),
+        render_override=functools.partial(pod_models.override_from, executor_config)
+        if pod_models.has_override(executor_config)
+        else None,
+        template_path=executor_config.get("pod_template_file") or "",
+        queue=ti.queue,
+        choice=executor_config.get("tradewind"),
+    )
+
+
+def task_ref(ti: Any) -> TaskRef:
+    """Return which try it is; `ti` is a task instance, its workload's copy, or its key."""
+    return TaskRef(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        try_number=ti.try_number,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+    )
+
+
+def _callback_ref(workload: ExecuteCallback) -> TaskRef:
+    data = workload.callback.data
+    return TaskRef(
+        kind="callback",
+        dag_id=str(data.get("dag_id") or ""),
+        task_id=f"callback-{workload.display_name}",
+        run_id=_run_id(data),
+        try_number=0,
+    )
+
+
+def _run_id(data: Mapping[str, Any]) -> str:
+    """Return the run a deadline callback is about; its context holds what the REST API shows."""
+    value: Any = data
+    for step in ("kwargs", "context", "dag_run", "dag_run_id"):
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return str(value or "")
+
+
+def _connection_test_ref(workload: TestConnection) -> TaskRef:
+    return TaskRef(
+        kind="connection-test",
+        dag_id="",
+        task_id=f"connection-test-{workload.connection_id}",
+        run_id="",
+        try_number=0,
+    )
+
+
+def _worker_args(workload: ExecutorWorkload, subject: str, mint: Mint) -> list[str]:
+    """Return the worker's command with a token minted now. Loop thread."""
+    fresh = workload.model_copy(update={"token": mint(subject)})
+    return [*_WORKER, fresh.model_dump_json()]

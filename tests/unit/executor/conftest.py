@@ -1,0 +1,161 @@
+"""The executor between a scheduler that the test plays and a cluster in memory."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+
+import pytest
+from airflow.executors.workloads import ExecuteCallback, ExecuteTask, TestConnection
+from airflow.executors.workloads.base import BundleInfo
+from airflow.executors.workloads.callback import CallbackDTO
+from airflow.executors.workloads.task import TaskInstanceDTO
+
+from tradewind import _compat
+from tradewind import executor as executor_module
+from tradewind.dispatch.settle import TaskFacts
+from tradewind.executor import TradewindExecutor
+from tradewind.testing.builders import base_ended, base_running
+from tradewind.testing.fake_cluster import FakeCluster
+
+WITHIN_S = 10
+
+
+class Scheduler:
+    """Calls the executor as Airflow's scheduler does, and writes the task instances' rows."""
+
+    NAMESPACE = "default"
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+        self.rows = {}
+        self.executor = TradewindExecutor(parallelism=32)
+        self.executor.job_id = 7
+
+    @contextlib.contextmanager
+    def started(self):
+        self.executor.start()
+        try:
+            yield self.executor
+        finally:
+            self.executor.end()
+
+    # -- workloads
+
+    def a_task(self, **changed):
+        values = {
+            "id": uuid.uuid4(),
+            "dag_id": "etl",
+            "task_id": "load",
+            "run_id": "manual__1",
+            "try_number": 1,
+            "dag_version_id": uuid.uuid4(),
+            "queue": "default",
+            "pool_slots": 1,
+            "priority_weight": 1,
+            "external_executor_id": str(uuid.uuid4()),
+        } | changed
+        return ExecuteTask(
+            ti=TaskInstanceDTO(**values),
+            dag_rel_path="d.py",
+            token="",
+            log_path="log",
+            bundle_info=BundleInfo(name="tests"),
+        )
+
+    def a_callback(self, **data):
+        callback = CallbackDTO(
+            id=str(uuid.uuid4()),
+            fetch_method="import_path",
+            data={"path": "alerts.page_somebody", "kwargs": {}, "dag_id": "etl"} | data,
+        )
+        return ExecuteCallback(
+            callback=callback,
+            dag_rel_path="d.py",
+            token="",
+            log_path="log",
+            bundle_info=BundleInfo(name="tests"),
+        )
+
+    def a_connection_test(self):
+        return TestConnection(
+            connection_test_id=uuid.uuid4(), connection_id="warehouse", timeout=60, token=""
+        )
+
+    # -- what a scheduler and a kubelet do
+
+    def queue(self, workload, state="queued"):
+        self.executor.queue_workload(workload, session=None)
+        if isinstance(workload, ExecuteTask):
+            self.set_state(workload, state)
+        self.executor.heartbeat()
+
+    def set_state(self, workload, state):
+        ti = workload.ti
+        launch_id = _compat.launch_id_of(ti.external_executor_id) or ti.id
+        self.rows[ti.id] = TaskFacts(state=state, launch_id=launch_id)
+
+    def read_facts(self, row_ids):
+        return {row_id: self.rows[row_id] for row_id in row_ids if row_id in self.rows}
+
+    def until(self, claim):
+        deadline = time.monotonic() + WITHIN_S
+        while not claim():
+            assert time.monotonic() < deadline, "it never came true"
+            self.executor.heartbeat()
+            time.sleep(0.005)
+
+    def pod(self, number=0):
+        self.until(lambda: len(self.cluster.names()) > number)
+        return self.cluster.names()[number]
+
+    def raw(self, name):
+        return self.cluster.raw(self.NAMESPACE, name)
+
+    def runs(self, name):
+        self.on_loop(self.cluster.set_status(self.NAMESPACE, name, base_running()))
+
+    def ends(self, name, exit_code=0, **terminated):
+        status = base_ended(exit_code, **terminated)
+        self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
+
+    def on_loop(self, coroutine):
+        """Run the coroutine where the fake cluster lives: on the executor's own loop."""
+        loop = self.executor._loop._bridge._loop
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(WITHIN_S)
+
+    def kill_loop(self):
+        """End the loop thread as a bug would: without anybody having asked for it."""
+        bridge = self.executor._loop._bridge
+        bridge._loop.call_soon_threadsafe(bridge._main.cancel)
+        bridge._thread.join(WITHIN_S)
+        assert not self.executor._loop.is_alive
+
+    def events(self):
+        return {key: state for key, (state, _) in self.executor.get_event_buffer().items()}
+
+    def audit(self):
+        """Return (event, text) of the rows that wait for the scheduler to save them."""
+        return [(row.event, row.extra) for row in self.executor._task_event_logs]
+
+
+@pytest.fixture
+def template(tmp_path, monkeypatch):
+    path = tmp_path / "pod.yaml"
+    path.write_text("kind: Pod\nspec: {containers: [{name: base, image: worker}]}")
+    monkeypatch.setenv("AIRFLOW__TRADEWIND__POD_TEMPLATE_FILE", str(path))
+    return path
+
+
+@pytest.fixture
+def scheduler(monkeypatch, template):  # noqa: ARG001 - a fixture cannot use another by mark
+    cluster = FakeCluster()
+
+    def connect(_):
+        cluster._news = asyncio.Condition()  # It belongs to the first loop that waits on it.
+        return cluster
+
+    monkeypatch.setattr(executor_module, "connect", connect)
+    played = Scheduler(cluster)
+    monkeypatch.setattr(_compat, "read_facts", played.read_facts)
+    return played

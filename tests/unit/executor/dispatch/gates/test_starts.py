@@ -1,0 +1,84 @@
+import math
+from uuid import UUID
+
+import pytest
+
+from tradewind.dispatch.gates.starts import (
+    FIRST_LIMIT,
+    LEAST_LIMIT,
+    STEP,
+    STUCK_AFTER_S,
+    Starts,
+    next_limit,
+)
+
+
+@pytest.mark.parametrize(
+    ("limit", "typical_s", "best_s", "was_full", "expected"),
+    [
+        pytest.param(16, 2.0, 2.0, True, 16 + STEP, id="holds-and-more-are-wanted"),
+        pytest.param(16, 2.0, 2.0, False, 16, id="holds-but-nothing-waited"),
+        pytest.param(16, 3.9, 2.0, True, 16 + STEP, id="a-little-slower-is-noise"),
+        pytest.param(16, 4.1, 2.0, True, 8, id="markedly-slower"),
+        pytest.param(16, 4.1, 2.0, False, 8, id="slower-even-though-nothing-waited"),
+        pytest.param(LEAST_LIMIT, 60.0, 2.0, True, LEAST_LIMIT, id="never-below-the-least"),
+        pytest.param(16, 1.4, 0.3, True, 16 + STEP, id="tiny-times-need-more-than-a-factor"),
+    ],
+)
+def test_the_limit_after_a_round(limit, typical_s, best_s, was_full, expected):
+    assert next_limit(limit, typical_s=typical_s, best_s=best_s, was_full=was_full) == expected
+
+
+def simulate(starts, *, capacity, rounds=200):
+    """Feed starts to nodes that start `capacity` pods in 2 s each, and more in as much longer."""
+    now_s, number = 0.0, 0
+    for _ in range(rounds):
+        batch = []
+        while starts.hold_s(now_s, in_flight=0) == 0:
+            number += 1
+            starts.begun(UUID(int=number), now_s)
+            batch.append(UUID(int=number))
+        now_s += 2.0 * max(1.0, len(batch) / capacity)
+        for launch_id in batch:
+            starts.started(launch_id, now_s)
+    return starts.limit
+
+
+@pytest.mark.parametrize("capacity", [8, 20, 60])
+def test_the_learned_limit_settles_between_half_and_two_and_a_half_times_the_capacity(capacity):
+    starts = Starts()
+    assert starts.limit == FIRST_LIMIT
+    assert capacity / 2 <= simulate(starts, capacity=capacity) <= capacity * 2.5
+
+
+def test_a_fixed_limit_does_not_move():
+    starts = Starts(fixed=5)
+    assert simulate(starts, capacity=1) == 5
+
+
+def test_creates_under_way_count_as_starting():
+    starts = Starts(fixed=3)
+    starts.begun(UUID(int=1), 0)
+    assert starts.hold_s(0, in_flight=1) == 0
+    assert starts.hold_s(0, in_flight=2) > 0
+
+
+def test_a_pod_that_starts_for_too_long_stops_holding_others_up():
+    starts = Starts(fixed=1)
+    starts.begun(UUID(int=1), 0)
+    wait_s = starts.hold_s(0, in_flight=0)
+    assert wait_s == STUCK_AFTER_S
+    assert starts.hold_s(wait_s, in_flight=0) == 0
+
+
+@pytest.mark.parametrize("way", [Starts.left, lambda s, launch_id: s.started(launch_id, 1.0)])
+def test_a_pod_that_left_makes_room(way):
+    starts = Starts(fixed=1)
+    starts.begun(UUID(int=1), 0)
+    way(starts, UUID(int=1))
+    assert starts.hold_s(1, in_flight=0) == 0
+
+
+def test_the_wait_is_finite_so_that_stuck_pods_are_noticed():
+    starts = Starts(fixed=1)
+    assert not math.isinf(starts.hold_s(0, in_flight=1))
