@@ -40,7 +40,8 @@ def add_unique_suffix(*, name):
 
 def should_retry_api(error):
     """Tell whether our dispatcher would repeat a create that met this error."""
-    return isinstance(_decision(error, attempt=1), publish_policy.Retry)
+    decision = _decision(error, attempt=1)
+    return isinstance(decision, publish_policy.Retry | publish_policy.Park)
 
 
 class WaitRetryAfterOrExponential:
@@ -53,8 +54,11 @@ class WaitRetryAfterOrExponential:
 
 
 def wait_s(error, *, attempt):
-    """Return the seconds our dispatcher waits after the `attempt`-th failed create (from 1)."""
-    return _decision(error, attempt=attempt).after_s
+    """Return the seconds our dispatcher waits after the `attempt`-th failed create (from 1).
+
+    A parked launch waits for room, however long; 0 stands for that.
+    """
+    return getattr(_decision(error, attempt=attempt), "after_s", 0)
 
 
 def _decision(error, *, attempt):
@@ -65,7 +69,7 @@ def _decision(error, *, attempt):
         after = (error.headers or {}).get("Retry-After")
         text = getattr(error, "body", None) or ""
         ours = errors.ApiError(status, message=text, retry_after_s=after and float(after))
-    return publish_policy.decide_create(ours, attempt=attempt, elapsed_s=0, budget_s=900)
+    return publish_policy.decide_create(ours, attempt=attempt, troubled_s=0, budget_s=900)
 
 
 def install():

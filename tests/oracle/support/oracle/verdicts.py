@@ -123,6 +123,11 @@ INTENDED = (
     ),
     Verdict(
         EXECUTOR,
+        "overrides are judged off the scheduler's thread: a bad one fails its task a moment later",
+        ("TestKubernetesExecutor::test_process_workloads_invalid_executor_config_*",),
+    ),
+    Verdict(
+        EXECUTOR,
         "the executor's own namespace is watched beside the listed ones",
         ("TestKubernetesExecutor::test_kube_config_get_namespace_list[true-A,B,C*",),
     ),
@@ -140,19 +145,7 @@ INTENDED = (
 )
 """Tests that fail against ours because ours does better on purpose."""
 
-OPEN = (
-    Verdict(
-        EXECUTOR,
-        "a launch before `start()` raises out of the executor instead of failing its task",
-        ("TestKubernetesExecutor::test_process_workloads_invalid_executor_config_*",),
-        raises=RuntimeError,
-    ),
-    Verdict(
-        EXECUTOR,
-        "the executor does not declare that it can serve teams",
-        ("TestKubernetesExecutorMultiTeam::test_supports_multi_team",),
-    ),
-)
+OPEN: tuple[Verdict, ...] = ()
 """Tests that fail against ours and ought to pass one day."""
 
 NOT_APPLICABLE = (
