@@ -81,9 +81,7 @@ def run(template):
         return await examine(
             load=lambda: settings(**values),
             renderer=lambda loaded: Renderer(
-                template_path=loaded.pod_template_file,
-                namespace=loaded.namespace,
-                image=loaded.image,
+                loaded,
                 airflow_version="3.3.2",
                 scheduler="doctor",
             ),
