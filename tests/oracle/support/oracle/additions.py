@@ -7,9 +7,9 @@ translation that translates nothing would hide a change.
 import uuid
 
 from airflow import __version__
-from tradewind.pods.manifest import PodRequest
 
 from tradewind.pods import labels, names
+from tradewind.pods.manifest import PodRequest
 
 
 def a_request(task, *, namespace="default", args=(), image="", scheduler="1"):

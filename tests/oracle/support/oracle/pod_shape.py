@@ -6,14 +6,14 @@ from pathlib import Path
 from airflow import settings
 from airflow.providers.cncf.kubernetes import pod_generator
 from airflow.providers.cncf.kubernetes.executors.kubernetes_executor import PodReconciliationError
-from tradewind.pods.merge import BASE_CONTAINER, merge
-from tradewind.pods.schema import conform
 
 from oracle import additions
 from tradewind import pod_models
 from tradewind.errors import ConfigError
 from tradewind.pods import labels, manifest, template, validate
 from tradewind.pods import override as overrides
+from tradewind.pods.merge import BASE_CONTAINER, merge
+from tradewind.pods.schema import conform
 
 UPSTREAM = pod_generator.PodGenerator
 TYPO, MENDED = "hostNetwork: False,", "hostNetwork: true"
