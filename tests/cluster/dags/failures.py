@@ -5,8 +5,6 @@ import time
 from airflow.sdk import dag, task
 from kubernetes.client import models as k8s
 
-BIG = 10**9
-
 
 def base(**container):
     """Return an executor_config that overrides fields of the base container."""
@@ -22,8 +20,8 @@ def memory(limit):
     return k8s.V1ResourceRequirements(requests={"memory": "64Mi"}, limits={"memory": limit})
 
 
-def ask_for(amount):
-    return k8s.V1ResourceRequirements(requests={"cpu": amount}, limits={"cpu": amount})
+def ask_for(cpu):
+    return k8s.V1ResourceRequirements(requests={"cpu": cpu})
 
 
 def secret_volume():
@@ -49,14 +47,14 @@ def secret_variable():
 CONFIGS = {
     "oom_killed": base(resources=memory("320Mi")),
     "image_pull": base(image="127.0.0.1:5005/tradewind/airflow:no-such-tag"),
+    "image_name": base(image="Not A Valid Image Name"),
     "config_error": base(**secret_variable()),
     "mount_failed": pod(**secret_volume()),
     "unschedulable": pod(node_selector={"disktype": "nobody-has-it"}),
-    "quota": base(resources=ask_for("90")),
-    "invalid": base(image="Not A Valid Image Name"),
+    "quota": base(resources=ask_for("1100m")),
     "evicted": {},
     "deleted": {},
-    "exit_code": {},
+    "exit_code": base(command=["sh", "-c", "exit 3"]),
 }
 
 
