@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -76,14 +75,13 @@ class Dispatcher:
         self._age = itertools.count()
         self.ledger = Ledger()
         self.counters = Counters()
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
-        breaker = Breaker(rng=rng)
+        breaker = Breaker(rng=hooks.rng)
         self._gates = Gates(
             most_in_flight=settings.create_concurrency,
             max_pending=settings.max_pending_pods,
             max_starting=settings.max_starting_pods,
             breaker=breaker,
-            rng=rng,
+            rng=hooks.rng,
         )
         self.deleter = Deleter(
             cluster,

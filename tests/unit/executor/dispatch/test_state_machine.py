@@ -7,6 +7,7 @@ the model below is Airflow's side of it: rows that workers and the scheduler wri
 import asyncio
 import contextlib
 import dataclasses
+import random
 import uuid
 
 import pytest
@@ -75,7 +76,9 @@ class Machine(RuleBasedStateMachine):
             read_facts=lambda ids: {i: self.rows[i] for i in ids},
             emit=self.emit,
             clock=VirtualClock(),
-            hooks=Hooks(judge_pending=self.judge, read_strays=self.read_strays),
+            hooks=Hooks(
+                judge_pending=self.judge, read_strays=self.read_strays, rng=random.Random(1)
+            ),
         )
         self.task = self.loop.create_task(self.engine.run())
         self.run(0.1)
@@ -150,7 +153,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(priority=st.integers(0, 3), namespace=st.sampled_from(["a", "b"]))
     def submit(self, priority, namespace):
-        launch = a_launch(priority=priority, task=a_task(dag_id=namespace))
+        number = len(self.launches) + 1
+        launch = a_launch(
+            launch_id=uuid.UUID(int=number),
+            row_id=uuid.UUID(int=number << 64),
+            priority=priority,
+            task=a_task(dag_id=namespace),
+        )
         self.launches[launch.launch_id] = launch
         self.rows[launch.row_id] = TaskFacts(state="queued", launch_id=launch.launch_id)
         self.open.add(launch.launch_id)
