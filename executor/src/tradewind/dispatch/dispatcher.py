@@ -39,6 +39,7 @@ from tradewind.watch.reflector import Change, Listing
 
 log = logging.getLogger(__name__)
 
+_TERMINAL = frozenset({"Succeeded", "Failed"})
 RELAUNCH_BACKOFF_S = 10.0
 """Before the second relaunch, doubled before each further one; the first is immediate."""
 
@@ -230,7 +231,8 @@ class Dispatcher:
         pod = change.pod
         if change.gone:
             self.deleter.gone(pod.metadata.uid)
-        if change.gone or state.of(pod).has_ended:
+        if change.gone != (pod.status.phase in _TERMINAL):
+            # Once per pod: a quota stops counting it when its phase is terminal, or when it goes.
             self._submission.room_in(pod.metadata.namespace)
         launch_id = labels.launch_id_of(pod.metadata.labels)
         if launch_id is None:
