@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from tradewind.watch.reflector import Change, Listing
 
 log = logging.getLogger(__name__)
 
+_TERMINAL = frozenset({"Succeeded", "Failed"})
 RELAUNCH_BACKOFF_S = 10.0
 """Before the second relaunch, doubled before each further one; the first is immediate."""
 
@@ -76,14 +76,13 @@ class Dispatcher:
         self._age = itertools.count()
         self.ledger = Ledger()
         self.counters = Counters()
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
-        breaker = Breaker(rng=rng)
+        breaker = Breaker(rng=hooks.rng)
         self._gates = Gates(
             most_in_flight=settings.create_concurrency,
             max_pending=settings.max_pending_pods,
             max_starting=settings.max_starting_pods,
             breaker=breaker,
-            rng=rng,
+            rng=hooks.rng,
         )
         self.deleter = Deleter(
             cluster,
@@ -232,15 +231,20 @@ class Dispatcher:
         pod = change.pod
         if change.gone:
             self.deleter.gone(pod.metadata.uid)
-        if change.gone or state.of(pod).has_ended:
+        if change.gone != (pod.status.phase in _TERMINAL):
+            # Once per pod: a quota stops counting it when its phase is terminal, or when it goes.
             self._submission.room_in(pod.metadata.namespace)
         launch_id = labels.launch_id_of(pod.metadata.labels)
         if launch_id is None:
             return
         entry = self.ledger.get(launch_id)
-        if entry is None:
+        if entry is None and not change.gone:
             self._banisher.saw(launch_id, pod)
-        elif entry.phase is not Phase.TRUSTED and self._is_present(entry, pod):
+        elif (
+            entry is not None
+            and entry.phase is not Phase.TRUSTED
+            and self._is_present(entry, change)
+        ):
             self._go_on(entry, change)
 
     def on_listed(self, listing: Listing) -> None:
@@ -252,14 +256,15 @@ class Dispatcher:
             if entry.live_since_s < listing.began_s and pod.metadata.uid not in listing.uids:
                 self.vanished(entry, diagnosis.deleted(pod, seen=False).sentence)
 
-    def _is_present(self, entry: Entry, pod: Pod) -> bool:
+    def _is_present(self, entry: Entry, change: Change) -> bool:
         """Whether the pod is the launch's present one; an earlier one must not live beside it."""
+        pod = change.pod
         ordinal = labels.ordinal_of(pod.metadata.labels)
         if ordinal == entry.ordinal:
             return True
         if entry.launch is None:
             return ordinal > entry.ordinal
-        if ordinal < entry.ordinal and not state.of(pod).has_ended:
+        if ordinal < entry.ordinal and not (change.gone or state.of(pod).has_ended):
             self.deleter.delete(pod)
         return False
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
-from tradewind.client.models import Pod
-from tradewind.testing.fake_cluster import FakeCluster
+from tradewind.client.models import EventType, Pod
+from tradewind.testing.fake_cluster import FakeCluster, RawPod
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 
@@ -34,6 +34,8 @@ class FaultyCluster(FakeCluster):
         """While set and not raised, creates hang before they take effect."""
         self.after_create: asyncio.Event | None = None
         """While set and not raised, creates hang after they took effect."""
+        self.is_blind = False
+        """While set, no watch learns of what happens, now or later."""
         self.most_alive: dict[str, int] = {}
         """By value of the label that `count_alive_by` names, the most pods alive at once."""
         self.count_alive_by = "tradewind/launch-id"
@@ -53,7 +55,6 @@ class FaultyCluster(FakeCluster):
             await self.before_create.wait()
         self._check_quota(namespace, manifest["metadata"]["name"])
         pod = await super().create_pod(namespace, manifest)
-        self._note_alive(manifest)
         if self.after_create is not None:
             await self.after_create.wait()
         await asyncio.sleep(self.create_takes_s)
@@ -115,8 +116,15 @@ class FaultyCluster(FakeCluster):
         pod = self._pods.get((namespace, name))
         return pod is None or pod.get("status", {}).get("phase") in _ENDED
 
-    def _note_alive(self, manifest: Mapping[str, Any]) -> None:
-        value = (manifest["metadata"].get("labels") or {}).get(self.count_alive_by, "")
+    async def _record(self, kind: EventType, pod: RawPod) -> None:
+        await super()._record(kind, pod)
+        if self.is_blind:
+            self._history.pop()
+        if kind == "ADDED":
+            self._note_alive(pod)
+
+    def _note_alive(self, created: RawPod) -> None:
+        value = (created["metadata"].get("labels") or {}).get(self.count_alive_by, "")
         alive = sum(
             1
             for (namespace, name), pod in self._pods.items()
