@@ -15,7 +15,7 @@ from tradewind import _compat
 from tradewind import executor as executor_module
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.executor import TradewindExecutor
-from tradewind.testing.builders import base_ended, base_running
+from tradewind.testing.builders import base_ended, base_running, base_waiting
 from tradewind.testing.fake_cluster import FakeCluster
 
 WITHIN_S = 10
@@ -117,6 +117,10 @@ class Scheduler:
 
     def ends(self, name, exit_code=0, **terminated):
         status = base_ended(exit_code, **terminated)
+        self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
+
+    def waits(self, name, reason, message=""):
+        status = base_waiting(reason, message)
         self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
 
     def on_loop(self, coroutine):

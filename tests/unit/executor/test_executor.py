@@ -640,6 +640,30 @@ def test_a_pod_that_is_replaced_is_told_and_its_task_goes_on(scheduler):
     assert "StartError" in text
 
 
+def test_a_pod_that_waits_is_told_while_it_waits(scheduler, monkeypatch):
+    monkeypatch.setattr("tradewind.dispatch.pending.LOOK_EVERY_S", 0.05)
+    with scheduler.started():
+        scheduler.queue(scheduler.a_task())
+        scheduler.waits(scheduler.pod(), "ErrImagePull", "no such tag")
+        scheduler.until(scheduler.audit)
+        assert scheduler.events() == {}
+    ((event, text),) = scheduler.audit()
+    assert event == "pod pending"
+    assert "ErrImagePull" in text
+
+
+def test_a_task_that_waits_for_quota_is_told_and_goes_on(scheduler):
+    full = ApiError(403, reason="Forbidden", message="exceeded quota: pods, used: 10")
+    scheduler.cluster.fail("create", full)
+    with scheduler.started():
+        scheduler.queue(scheduler.a_task())
+        scheduler.until(scheduler.audit)
+        assert scheduler.events() == {}
+    ((event, text),) = scheduler.audit()
+    assert event == "pod parked"
+    assert "exceeded quota" in text
+
+
 def test_a_healthy_task_has_no_row_in_the_audit_log(scheduler):
     workload = scheduler.a_task()
     with scheduler.started() as executor:
