@@ -19,7 +19,11 @@ from airflow._shared.timezones import timezone
 from airflow.configuration import conf
 from airflow.jobs.job import Job, JobState
 from airflow.models.callback import Callback, CallbackKey
-from airflow.models.connection_test import ConnectionTestKey, ConnectionTestRequest
+from airflow.models.connection_test import (
+    ConnectionTestKey,
+    ConnectionTestRequest,
+    ConnectionTestState,
+)
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
@@ -36,6 +40,7 @@ __all__ = [
     "TaskRow",
     "abandoned_keys",
     "audit_rows",
+    "fail_connection_test",
     "find_task_instance",
     "launch_id_of",
     "mutation_hook",
@@ -45,6 +50,8 @@ __all__ = [
 
 AIRFLOW_VERSION: str = airflow_version
 
+_UNFINISHED = ("queued", "running")
+"""States of callbacks and connection tests that were handed to an executor."""
 _EXTERNAL_ID = TaskInstance.external_executor_id
 _IDENTITY = (
     TaskInstance.dag_id,
@@ -144,11 +151,18 @@ def abandoned_keys(abandoned: Sequence[Abandoned]) -> dict[UUID, Hashable]:
         living = {str(job_id) for job_id in session.scalars(alive)}
         wanted = [one.launch_id for one in abandoned if one.scheduler not in living]
         for model, key in ((Callback, CallbackKey), (ConnectionTestRequest, ConnectionTestKey)):
-            unfinished = select(model.id).where(
-                model.id.in_(wanted), model.state.in_(["queued", "running"])
-            )
+            unfinished = select(model.id).where(model.id.in_(wanted), model.state.in_(_UNFINISHED))
             keys |= {row_id: key(id=str(row_id)) for row_id in session.scalars(unfinished)}
     return keys
+
+
+def fail_connection_test(test_id: str, reason: str) -> None:
+    """Write why a connection test has no result, unless it has one. Blocking; any thread."""
+    with create_session(scoped=False) as session:
+        row = session.get(ConnectionTestRequest, UUID(test_id))
+        if row is not None and row.state in _UNFINISHED:
+            row.state = ConnectionTestState.FAILED
+            row.result_message = reason
 
 
 def find_task_instance(

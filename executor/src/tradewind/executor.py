@@ -229,7 +229,7 @@ class TradewindExecutor(BaseExecutor):
                 mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
             ),
             read_facts=_compat.read_facts,
-            emit=emit,
+            emit=workloads.telling(emit),
             clock=SystemClock(),
             hooks=Hooks(
                 on_event=self._audit.on_event,

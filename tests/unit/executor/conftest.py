@@ -11,7 +11,7 @@ from airflow.executors.workloads.base import BundleInfo
 from airflow.executors.workloads.callback import CallbackDTO
 from airflow.executors.workloads.task import TaskInstanceDTO
 
-from tradewind import _compat
+from tradewind import _compat, workloads
 from tradewind import executor as executor_module
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.executor import TradewindExecutor
@@ -29,6 +29,7 @@ class Scheduler:
     def __init__(self, cluster):
         self.cluster = cluster
         self.rows = {}
+        self.failed_tests = []
         self.executor = TradewindExecutor(parallelism=32)
         self.executor.job_id = 7
 
@@ -162,4 +163,9 @@ def scheduler(monkeypatch, template):  # noqa: ARG001 - a fixture cannot use ano
     monkeypatch.setattr(executor_module, "connect", connect)
     played = Scheduler(cluster)
     monkeypatch.setattr(_compat, "read_facts", played.read_facts)
+    monkeypatch.setattr(_compat, "read_strays", lambda _: {})
+    monkeypatch.setattr(_compat, "abandoned_keys", lambda _: {})
+    monkeypatch.setattr(
+        workloads, "fail_connection_test", lambda *told: played.failed_tests.append(told)
+    )
     return played
