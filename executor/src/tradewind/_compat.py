@@ -6,6 +6,7 @@ Written against 3.3.2.
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from airflow.utils.session import create_session
 from sqlalchemy import or_, select, tuple_
 
 from tradewind.dispatch.hooks import Abandoned, Stray
+from tradewind.dispatch.renderer import Coordinator
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.pods.labels import TaskRef
 
@@ -40,6 +42,7 @@ __all__ = [
     "TaskRow",
     "abandoned_keys",
     "audit_rows",
+    "coordinator_of",
     "fail_connection_test",
     "find_task_instance",
     "launch_id_of",
@@ -49,6 +52,8 @@ __all__ = [
 ]
 
 AIRFLOW_VERSION: str = airflow_version
+
+log = logging.getLogger(__name__)
 
 _UNFINISHED = ("queued", "running")
 """States of callbacks and connection tests that were handed to an executor."""
@@ -227,6 +232,28 @@ def mutation_hook() -> Callable[[Any], None] | None:
     """Return the user's `pod_mutation_hook`, or None when there is only Airflow's empty one."""
     hook = settings.pod_mutation_hook
     return None if hook.__module__ == settings.__name__ else hook
+
+
+def coordinator_of(queue: str) -> Coordinator:
+    """Return what `[sdk] coordinators` says of the pods of a queue. Reads no database; any thread.
+
+    A malformed setting says nothing, with a warning, as in upstream's executor: it is the worker
+    that needs the coordinator, and that tells what is wrong with it.
+    """
+    from airflow.sdk.exceptions import AirflowConfigException  # noqa: PLC0415 - imports the SDK
+    from airflow.sdk.execution_time.coordinator import get_coordinator_manager  # noqa: PLC0415
+
+    try:
+        extra = get_coordinator_manager().extra_for_queue(queue) or {}
+    except (AirflowConfigException, ValueError) as error:
+        log.warning("ignoring the coordinator of queue %r: [sdk] is malformed: %s", queue, error)
+        return Coordinator()
+    repository = extra.get("worker_container_repository")
+    tag = extra.get("worker_container_tag")
+    return Coordinator(
+        template_path=str(extra.get("pod_template_file") or ""),
+        image=f"{repository}:{tag}" if repository and tag else "",
+    )
 
 
 def _identity(task: TaskRef) -> tuple[Any, ...]:

@@ -34,7 +34,7 @@ def get_commands() -> list[GroupCommand]:
         GroupCommand(
             name="tradewind",
             help="Tools for the Tradewind executor",
-            subcommands=[check, _WHY, _CLEANUP_PODS],
+            subcommands=[check, _RENDER, _WHY, _CLEANUP_PODS],
         )
     ]
 
@@ -95,19 +95,39 @@ def cleanup_pods(args: argparse.Namespace) -> None:
     sys.stdout.write(f"deleted {deleted} pods\n")
 
 
+def render(args: argparse.Namespace) -> None:
+    """Print the pod of a task as YAML, or one sentence on what is wrong and exit code 2."""
+    from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
+
+    from tradewind import config, rendering  # noqa: PLC0415
+    from tradewind.errors import ConfigError  # noqa: PLC0415
+
+    try:
+        text = rendering.as_yaml(
+            args.dag_id,
+            args.task_id,
+            run_id=args.run_id,
+            map_index=args.map_index,
+            settings=config.load(ExecutorConf()),
+        )
+    except ConfigError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    sys.stdout.write(text)
+
+
 def check_settings(_: argparse.Namespace) -> None:
     """Print every setting, or one sentence on what is wrong and exit code 2."""
     from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from tradewind import config  # noqa: PLC0415
+    from tradewind import config, rendering  # noqa: PLC0415
     from tradewind.errors import ConfigError  # noqa: PLC0415
-    from tradewind.pods.template import TemplateFile  # noqa: PLC0415
 
     try:
         settings = config.load(ExecutorConf())
-        TemplateFile(settings.pod_template_file).load()
+        rendering.renderer(settings, scheduler="").check()
     except ConfigError as error:
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
@@ -118,6 +138,17 @@ def check_settings(_: argparse.Namespace) -> None:
 
 
 _TEAM = Arg(("--team",), help="Team whose settings are used; the global ones when left out")
+_RENDER = ActionCommand(
+    name="render",
+    help="Show the exact pod of a task as YAML",
+    func=render,
+    args=(
+        ARG_DAG_ID,
+        ARG_TASK_ID,
+        Arg(("--run-id",), help="The run; without it the pod the task would have in a new run"),
+        Arg(("--map-index",), type=int, default=-1, help="Map index of a mapped task"),
+    ),
+)
 _WHY = ActionCommand(
     name="why",
     help="Show why the pod of a task waits or failed",

@@ -76,6 +76,18 @@ class Settings:
     list_page_size: int
     adoption_wait_s: float
     running_log_lines: int
+    profiles: str
+    """JSON, or the path of a YAML file; as are `queues` and `priority_classes`. Read when used:
+    constructing an executor opens no file."""
+    queues: str
+    priority_classes: str
+    oom_memory_factor: float
+    """Memory of a try is multiplied by this for each earlier try that was OOM killed; 1 is off."""
+    oom_memory_cap: str
+    forbidden_override_fields: tuple[str, ...]
+    """Dotted paths of a pod's fields that no `pod_override` may set."""
+    user_code_timeout_s: float
+    """How long one run of `pod_mutation_hook` may take."""
     max_pending_pods: int
     """Pods whose task's container was not started yet; 0 for no limit."""
     max_starting_pods: int
@@ -233,6 +245,48 @@ OPTIONS: tuple[Option, ...] = (
         description="Last lines of a running task's log shown in the Airflow UI.",
     ),
     Option(
+        name="profiles",
+        kind="string",
+        default="",
+        description="Named pod shapes as JSON, or the path of a YAML file: docs/pod-templates.md.",
+    ),
+    Option(
+        name="queues",
+        kind="string",
+        default="",
+        description="Profile, namespace and pod_template_file of queues, as JSON or a YAML file.",
+    ),
+    Option(
+        name="priority_classes",
+        kind="string",
+        default="",
+        description="PriorityClass by least priority_weight, as JSON or the path of a YAML file.",
+    ),
+    Option(
+        name="oom_memory_factor",
+        kind="float",
+        default="1",
+        description="Multiply a try's memory by this for each earlier try that was OOM killed.",
+    ),
+    Option(
+        name="oom_memory_cap",
+        kind="string",
+        default="",
+        description="Most memory that oom_memory_factor raises a task to, such as 16Gi.",
+    ),
+    Option(
+        name="forbidden_override_fields",
+        kind="string",
+        default="",
+        description="Comma-separated fields no pod_override may set, such as spec.hostNetwork.",
+    ),
+    Option(
+        name="pod_mutation_hook_timeout",
+        kind="float",
+        default="30",
+        description="Seconds one run of pod_mutation_hook may take before its task fails.",
+    ),
+    Option(
         name="max_pending_pods",
         kind="integer",
         default="0",
@@ -293,6 +347,13 @@ def load(conf: Conf) -> Settings:
         list_page_size=_number(text, "list_page_size", int, least=1),
         adoption_wait_s=_number(text, "adoption_wait", float, least=0),
         running_log_lines=_number(text, "running_pod_log_lines", int, least=1),
+        profiles=text["profiles"],
+        queues=text["queues"],
+        priority_classes=text["priority_classes"],
+        oom_memory_factor=_number(text, "oom_memory_factor", float, least=1),
+        oom_memory_cap=text["oom_memory_cap"],
+        forbidden_override_fields=_listed(text["forbidden_override_fields"]),
+        user_code_timeout_s=_number(text, "pod_mutation_hook_timeout", float, least=0.1),
         max_pending_pods=_number(text, "max_pending_pods", int, least=0),
         max_starting_pods=_number(text, "max_starting_pods", int, least=0),
         reconcile_interval_s=_number(text, "reconcile_interval", float, least=1),
@@ -324,9 +385,13 @@ def _set_text(conf: Conf, section: str, key: str) -> str | None:
 def _watched(text: dict[str, str], namespace: str) -> tuple[str, ...]:
     if not _boolean(text, "multi_namespace_mode"):
         return (namespace,)
-    listed = (part.strip() for part in text["multi_namespace_mode_namespace_list"].split(","))
-    names = tuple(dict.fromkeys(name for name in listed if name))
+    names = _listed(text["multi_namespace_mode_namespace_list"])
     return (*names, namespace) if names and namespace not in names else names
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    parts = (part.strip() for part in text.split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
 
 
 def _image(text: dict[str, str]) -> str:

@@ -7,7 +7,6 @@ would end the scheduler, with the tasks of every team.
 
 from __future__ import annotations
 
-import functools
 from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +16,7 @@ from airflow.executors.base_executor import BaseExecutor, ExecutorConf
 from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
-from tradewind import _compat, adoption, config, pod_models, task_logs, workloads
+from tradewind import _compat, adoption, config, rendering, task_logs, workloads
 from tradewind.audit import AuditLog
 from tradewind.bridge import Bridge, Emit
 from tradewind.client.connect import connect
@@ -26,7 +25,6 @@ from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
 from tradewind.dispatch.hooks import Abandoned, Hooks
 from tradewind.dispatch.ledger import Launch
-from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.settle import Verdict
 from tradewind.supervision import Loop
 
@@ -216,18 +214,10 @@ class TradewindExecutor(BaseExecutor):
 
     def _build_engine(self, emit: Emit) -> Engine:
         settings = self._settings
-        hook = _compat.mutation_hook()
         return Engine(
             connect(settings),
             settings=settings,
-            renderer=Renderer(
-                template_path=settings.pod_template_file,
-                namespace=settings.namespace,
-                image=settings.image,
-                airflow_version=_compat.AIRFLOW_VERSION,
-                scheduler=str(self.job_id or ""),
-                mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
-            ),
+            renderer=rendering.renderer(settings, scheduler=str(self.job_id or "")),
             read_facts=_compat.read_facts,
             emit=workloads.telling(emit),
             clock=SystemClock(),

@@ -14,23 +14,42 @@ from tradewind.errors import ConfigError
 
 Manifest = dict[str, Any]
 
+_LEGACY_KEY = "KubernetesExecutor"
+
 
 def override_from(executor_config: dict[str, Any]) -> Manifest:
     """Return the `pod_override` of a task's `executor_config` as a plain manifest.
 
     Raises:
-        ConfigError: it is no `kubernetes.client.models.V1Pod`.
+        ConfigError: it is no `kubernetes.client.models.V1Pod`, or holds something that no manifest
+            can say.
 
     """
     from kubernetes.client.models import V1Pod  # noqa: PLC0415 - see the module's docstring
 
+    if executor_config.get(_LEGACY_KEY):
+        raise ConfigError(
+            f"executor_config has the key {_LEGACY_KEY!r} of Airflow 1: give 'pod_override', "
+            "a kubernetes.client.models.V1Pod"
+        )
     override = executor_config.get("pod_override")
     if not isinstance(override, V1Pod):
         raise ConfigError(
             f"pod_override in executor_config is a {type(override).__name__}: "
             "give a kubernetes.client.models.V1Pod"
         )
-    return dict(_api_client().sanitize_for_serialization(override))
+    try:
+        return dict(_api_client().sanitize_for_serialization(override))
+    except Exception as error:
+        raise ConfigError(
+            f"pod_override in executor_config cannot be written as a manifest: {error}: give "
+            "only kubernetes.client.models, text, numbers, lists and mappings"
+        ) from error
+
+
+def has_override(executor_config: dict[str, Any]) -> bool:
+    """Tell whether `override_from` has something to return, or to refuse."""
+    return bool(executor_config.get("pod_override") or executor_config.get(_LEGACY_KEY))
 
 
 def through_hook(manifest: Manifest, *, hook: Callable[[Any], None]) -> Manifest:

@@ -76,7 +76,6 @@ def _of_task(workload: ExecuteTask, mint: Mint) -> Launch:
             f"executor_config is a {type(executor_config).__name__}: give a dict, for instance "
             "{'pod_override': V1Pod(…)}"
         )
-    has_override = executor_config.get("pod_override") is not None
     return Launch(
         key=workload.key,
         # A row queued before this executor took over has no launch id; its primary key serves.
@@ -86,9 +85,11 @@ def _of_task(workload: ExecuteTask, mint: Mint) -> Launch:
         priority=ti.priority_weight,
         render_args=functools.partial(_worker_args, workload, str(row_id), mint),
         render_override=functools.partial(pod_models.override_from, executor_config)
-        if has_override
+        if pod_models.has_override(executor_config)
         else None,
         template_path=executor_config.get("pod_template_file") or "",
+        queue=ti.queue,
+        choice=executor_config.get("tradewind"),
     )
 
 

@@ -44,6 +44,12 @@ class Launch:
     render_override: Callable[[], Mapping[str, Any]] | None = None
     template_path: str = ""
     """Pod template of this task alone; empty uses the executor's."""
+    queue: str = ""
+    """May choose profile, namespace and template."""
+    choice: object = None
+    """What the task has under `executor_config["tradewind"]`, not judged yet."""
+    oom_kills: int = 0
+    """How many earlier tries were killed for want of memory; each may raise this one's."""
     reports_itself: bool = True
     """Whether the result is in a task instance's row; otherwise the pod's end is the result."""
 

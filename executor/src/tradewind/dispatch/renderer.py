@@ -1,21 +1,50 @@
-"""From a launch to a manifest: the template file, the override and the mutation hook together.
+"""From a launch to a manifest: template, choices, override and mutation hook together.
 
-Loop thread; user code (the hook, model conversion of an override) runs on a worker thread, so that
-a slow hook slows its own launch alone.
+Loop thread; user code (the hook, model conversion of an override) runs on threads of its own and
+for a bounded time, so that a slow hook slows its own launch alone.
 """
 
 from __future__ import annotations
 
-import asyncio
+import functools
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from os import PathLike, fspath
 
+from tradewind.config import Settings
 from tradewind.dispatch.ledger import Launch
+from tradewind.dispatch.user_code import UserCode
 from tradewind.errors import ConfigError
-from tradewind.pods import template
-from tradewind.pods.template import Manifest, PodRequest, TemplateFile
+from tradewind.pods import manifest as pod
+from tradewind.pods.manifest import PodRequest
+from tradewind.pods.merge import Manifest
+from tradewind.pods.override import SOURCE as OVERRIDE
+from tradewind.pods.schema import conform
+from tradewind.pods.shaping import Shape, Shaping
+from tradewind.pods.template import TemplateFile
+
+HOOK = "pod_mutation_hook"
+
+_MOST_TEMPLATES = 256
+"""Kept parsed. Tasks name them, so there is no saying how many there may be."""
 
 Mutate = Callable[[Manifest], Manifest]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinator:
+    """What Airflow's `[sdk] coordinators` says of the pods of a queue; empty says nothing."""
+
+    template_path: str = ""
+    image: str = ""
+
+
+CoordinatorOf = Callable[[str], Coordinator]
+"""From the name of a queue; runs as user code, for it imports parts of Airflow."""
+
+
+def _no_coordinator(_: str) -> Coordinator:
+    return Coordinator()
 
 
 class Renderer:
@@ -23,55 +52,109 @@ class Renderer:
 
     def __init__(
         self,
+        settings: Settings,
         *,
-        template_path: str,
-        namespace: str,
-        image: str,
         airflow_version: str,
         scheduler: str,
         mutate: Mutate | None = None,
+        coordinator_of: CoordinatorOf = _no_coordinator,
     ) -> None:
-        self._template_path = template_path
+        self._settings = settings
+        self._shaping = Shaping(settings)
+        self._user_code = UserCode(timeout_s=settings.user_code_timeout_s)
         self._templates: dict[str, TemplateFile] = {}
-        self._namespace = namespace
-        self._image = image
         self._airflow_version = airflow_version
         self._scheduler = scheduler
         self._mutate = mutate
+        self._coordinator_of = coordinator_of
+        self._coordinators: dict[str, Coordinator] = {}
 
     async def render(self, launch: Launch, *, ordinal: int) -> Manifest:
         """Return the manifest of the launch's pod.
 
         Raises:
-            ConfigError: the template, the override or the mutation hook is unusable.
+            ConfigError: the template, a choice, the override or the mutation hook is unusable.
 
         """
-        path = launch.template_path or self._template_path
-        base = self._templates.setdefault(path, TemplateFile(path)).load()
-        request = PodRequest(
+        shape = self._shaping.of(queue=launch.queue, priority=launch.priority, said=launch.choice)
+        coordinator = await self._coordinator(launch)
+        template = self._template(launch, shape, coordinator)
+        request = self._request(launch, ordinal=ordinal, shape=shape, coordinator=coordinator)
+        manifest = pod.render(template, request, layers=shape.layers)
+        if launch.render_override is not None:
+            document = await self._user_code.run(launch.render_override, title=OVERRIDE)
+            override = self._shaping.override(document, pod=manifest)
+            manifest = pod.render(template, request, layers=[*shape.layers, override])
+        manifest = self._shaping.raised(manifest, oom_kills=launch.oom_kills)
+        manifest = pod.seal(manifest, request)
+        self._shaping.check_pod(manifest, source="the pod")
+        if self._mutate is None:
+            return manifest
+        return await self._mutated(functools.partial(self._mutate, manifest), manifest, request)
+
+    def check(self) -> None:
+        """Judge what the deployment offers: its templates, profiles, queues and classes.
+
+        Raises:
+            ConfigError: one of them is unusable.
+
+        """
+        self._shaping.check()
+        own = [queue.pod_template_file for queue in self._shaping.queues().values()]
+        for path in (self._settings.pod_template_file, *filter(None, own)):
+            TemplateFile(path).load()
+
+    async def _coordinator(self, launch: Launch) -> Coordinator:
+        queue = launch.queue
+        if queue and queue not in self._coordinators:
+            # Once per queue: Airflow itself reads these settings once per process.
+            ask = functools.partial(self._coordinator_of, queue)
+            title = f"the [sdk] coordinator of queue {queue!r}"
+            self._coordinators[queue] = await self._user_code.run(ask, title=title)
+        return self._coordinators.get(queue, Coordinator())
+
+    def _template(self, launch: Launch, shape: Shape, coordinator: Coordinator) -> Manifest:
+        # A coordinator's template is the only one its worker runs in, so it wins, as upstream.
+        path = (
+            coordinator.template_path
+            or _path(launch.template_path)
+            or shape.queue.pod_template_file
+            or self._settings.pod_template_file
+        )
+        if len(self._templates) >= _MOST_TEMPLATES:
+            self._templates.clear()
+        return self._templates.setdefault(path, TemplateFile(path)).load()
+
+    def _request(
+        self, launch: Launch, *, ordinal: int, shape: Shape, coordinator: Coordinator
+    ) -> PodRequest:
+        return PodRequest(
             task=launch.task,
             launch_id=launch.launch_id,
             ordinal=ordinal,
-            namespace=self._namespace,
+            namespace=shape.queue.namespace or self._settings.namespace,
             args=launch.render_args(),
-            image=self._image,
+            image=coordinator.image or self._settings.image,
             airflow_version=self._airflow_version,
             scheduler=self._scheduler,
-            override=await _override(launch),
         )
-        manifest = template.render(base, request)
-        if self._mutate is None:
-            return manifest
-        try:
-            mutated = await asyncio.to_thread(self._mutate, manifest)
-        except Exception as error:
-            raise ConfigError(
-                f"pod_mutation_hook failed: {type(error).__name__}: {error}"
-            ) from error
-        return template.seal(mutated, request)
+
+    async def _mutated(
+        self, mutate: Callable[[], Manifest], manifest: Manifest, request: PodRequest
+    ) -> Manifest:
+        mutated = await self._user_code.run(mutate, title=HOOK)
+        source = f"the pod after {HOOK}"
+        sealed = pod.seal(conform(mutated, source=source), request)
+        self._shaping.check_pod(sealed, source=source)
+        if pod.has_arguments(manifest) and not pod.has_arguments(sealed):
+            raise ConfigError(f"{source} has no args: keep them, they are the task's workload")
+        return sealed
 
 
-async def _override(launch: Launch) -> dict[str, Any]:
-    if launch.render_override is None:
-        return {}
-    return dict(await asyncio.to_thread(launch.render_override))
+def _path(said: object) -> str:
+    """Return the `pod_template_file` of a task's `executor_config`, which may hold anything."""
+    if said is None or isinstance(said, str | PathLike):
+        return str(fspath(said or ""))
+    raise ConfigError(
+        f"pod_template_file in executor_config is a {type(said).__name__}: give an absolute path"
+    )

@@ -24,6 +24,20 @@ UPSTREAM = "kubernetes_executor"
 
 WorkloadKind = Literal["task", "callback", "connection-test"]
 
+RESERVED_ANNOTATIONS = frozenset({"dag_id", "task_id", "run_id", "try_number", "map_index"})
+"""What says whose pod it is, exactly; nobody but us sets it."""
+RESERVED = RESERVED_ANNOTATIONS | {
+    "airflow_version",
+    "airflow-worker",
+    "airflow_executor_done",
+    "airflow_pod_revoked",
+    UPSTREAM,
+    LAUNCH_ID,
+    ORDINAL,
+    WORKLOAD,
+}
+"""The labels that do; upstream's and ours."""
+
 _MAX_CHARS = 63
 _HASH_CHARS = 9
 _UNSAFE = re.compile(r"[^a-z0-9A-Z._-]")
@@ -47,12 +61,14 @@ class TaskRef:
 def safe_value(text: str) -> str:
     """Return `text` as a legal label value; upstream's rule, so that selectors agree.
 
-    Values that had to change end in a hash of the original, which keeps them distinct.
+    Values that had to change end in a hash of the original, which keeps them distinct. Of a text
+    without any usable character only the hash stays; upstream puts a dash before it, which no API
+    server takes.
     """
     safe = _EDGE.sub("", _UNSAFE.sub("", text))
     if len(safe) > _MAX_CHARS or text != safe:
         digest = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()[:_HASH_CHARS]
-        safe = f"{safe[: _MAX_CHARS - len(digest) - 1]}-{digest}"
+        safe = f"{safe[: _MAX_CHARS - len(digest) - 1]}-{digest}" if safe else digest
     return safe
 
 

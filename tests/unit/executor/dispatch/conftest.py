@@ -50,7 +50,7 @@ class World:
         return Engine(
             self.cluster,
             settings=settings(**options),
-            renderer=self.renderer(mutate),
+            renderer=self.renderer(mutate, **options),
             read_facts=lambda row_ids: self.read(row_ids),
             emit=self.outcomes.append,
             clock=self.clock,
@@ -63,15 +63,9 @@ class World:
             ),
         )
 
-    def renderer(self, mutate=None):
-        return Renderer(
-            template_path=str(self._template),
-            namespace=NAMESPACE,
-            image="",
-            airflow_version="3.3.2",
-            scheduler="7",
-            mutate=mutate,
-        )
+    def renderer(self, mutate=None, **options):
+        chosen = settings(pod_template_file=str(self._template), **options)
+        return Renderer(chosen, airflow_version="3.3.2", scheduler="7", mutate=mutate)
 
     @contextlib.asynccontextmanager
     async def running(self, **options):

@@ -1,3 +1,4 @@
+import re
 from uuid import UUID
 
 import pytest
@@ -8,10 +9,16 @@ from tradewind.testing.builders import a_task
 
 
 @pytest.mark.parametrize(
-    "text", ["plain", "manual__2026-01-01T00:00:00+00:00", "x" * 80, "_edge_", "日本", "a/b"]
+    "text", ["plain", "manual__2026-01-01T00:00:00+00:00", "x" * 80, "_edge_", "日本 1", "a/b", ""]
 )
 def test_label_values_equal_upstreams(text):
     assert labels.safe_value(text) == make_safe_label_value(text)
+
+
+@pytest.mark.parametrize("text", ["日本", "___", "привет"])
+def test_a_text_without_usable_characters_becomes_a_label_that_servers_take(text):
+    assert re.fullmatch(r"[0-9a-f]{9}", labels.safe_value(text))
+    assert make_safe_label_value(text) == f"-{labels.safe_value(text)}"
 
 
 def test_upstreams_labels_are_all_there():

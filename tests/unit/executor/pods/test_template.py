@@ -1,146 +1,24 @@
-import copy
-from uuid import UUID
-
 import pytest
 
 from tradewind.errors import ConfigError
-from tradewind.pods import template
-from tradewind.pods.template import PodRequest, TemplateFile
-from tradewind.testing.builders import a_task
+from tradewind.pods.template import TemplateFile
 
-TEMPLATE = {
-    "apiVersion": "v1",
-    "kind": "Pod",
-    "metadata": {"labels": {"team": "data"}, "annotations": {"note": "kept"}},
-    "spec": {
-        "securityContext": {"runAsUser": 50000, "fsGroup": 50000},
-        "restartPolicy": "OnFailure",
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
-        "containers": [
-            {
-                "name": "base",
-                "image": "worker:1",
-                "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
-                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
-                "resources": {"requests": {"cpu": "1"}},
-            }
-        ],
-    },
-}
+BASE = "{name: base, image: worker:1}"
 
 
-def a_request(**changed):
-    values = {
-        "task": a_task(),
-        "launch_id": UUID(int=1),
-        "ordinal": 0,
-        "namespace": "tasks",
-        "args": ["run"],
-        "image": "",
-        "airflow_version": "3.3.2",
-        "scheduler": "7",
-    }
-    return PodRequest(**(values | changed))
+@pytest.fixture
+def loaded(tmp_path):
+    path = tmp_path / "pod.yaml"
+
+    def load(text):
+        path.write_text(text)
+        return TemplateFile(str(path)).load()
+
+    return load
 
 
-def rendered(**changed):
-    return template.render(TEMPLATE, a_request(**changed))
-
-
-def base_of(manifest):
-    return manifest["spec"]["containers"][0]
-
-
-def test_the_template_is_never_changed():
-    before = copy.deepcopy(TEMPLATE)
-    rendered(override={"spec": {"containers": [{"env": [{"name": "A", "value": "9"}]}]}})
-    assert before == TEMPLATE
-
-
-def test_the_launch_fills_the_template():
-    manifest = rendered()
-    assert base_of(manifest)["args"] == ["run"]
-    assert base_of(manifest)["image"] == "worker:1"
-    assert manifest["metadata"]["namespace"] == "tasks"
-    assert manifest["metadata"]["labels"]["team"] == "data"
-    assert manifest["metadata"]["annotations"]["note"] == "kept"
-    assert manifest["metadata"]["labels"]["dag_id"] == "etl"
-    assert manifest["spec"]["restartPolicy"] == "Never"
-
-
-def test_a_configured_image_beats_the_templates_and_an_override_beats_both():
-    assert base_of(rendered(image="mine:2"))["image"] == "mine:2"
-    over = {"spec": {"containers": [{"name": "base", "image": "theirs:3"}]}}
-    assert base_of(rendered(image="mine:2", override=over))["image"] == "theirs:3"
-
-
-def test_environment_variables_merge_by_name():
-    over = {"spec": {"containers": [{"env": [{"name": "A", "value": "9"}]}]}}
-    env = base_of(rendered(override=over))["env"]
-    assert [entry for entry in env if entry["name"] == "A"] == [{"name": "A", "value": "9"}]
-    assert {entry["name"] for entry in env} == {"A", "B", "AIRFLOW_IS_K8S_EXECUTOR_POD"}
-
-
-def test_a_plain_value_replaces_a_reference():
-    base = copy.deepcopy(TEMPLATE)
-    reference = {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
-    base["spec"]["containers"][0]["env"] = [reference]
-    over = {"spec": {"containers": [{"env": [{"name": "A", "value": "9"}]}]}}
-    env = base_of(template.render(base, a_request(override=over)))["env"]
-    assert {"name": "A", "value": "9"} in env
-    assert reference not in env
-
-
-def test_security_contexts_merge_field_by_field():
-    manifest = rendered(override={"spec": {"securityContext": {"runAsUser": 1}}})
-    assert manifest["spec"]["securityContext"] == {"runAsUser": 1, "fsGroup": 50000}
-
-
-def test_falsy_overrides_count():
-    over = {"spec": {"terminationGracePeriodSeconds": 0, "enableServiceLinks": False}}
-    spec = rendered(override=over)["spec"]
-    assert spec["terminationGracePeriodSeconds"] == 0
-    assert spec["enableServiceLinks"] is False
-
-
-def test_volumes_and_mounts_are_added():
-    over = {
-        "spec": {
-            "volumes": [{"name": "data", "emptyDir": {}}],
-            "containers": [{"volumeMounts": [{"name": "data", "mountPath": "/data"}]}],
-        }
-    }
-    manifest = rendered(override=over)
-    assert [volume["name"] for volume in manifest["spec"]["volumes"]] == ["tmp", "data"]
-    assert [m["mountPath"] for m in base_of(manifest)["volumeMounts"]] == ["/tmp", "/data"]
-
-
-def test_a_sidecar_is_added_beside_the_base_container():
-    over = {"spec": {"containers": [{"name": "base"}, {"name": "proxy", "image": "p:1"}]}}
-    names = [c["name"] for c in rendered(override=over)["spec"]["containers"]]
-    assert names == ["base", "proxy"]
-
-
-def test_identity_cannot_be_overridden():
-    over = {
-        "metadata": {"name": "mine", "labels": {"dag_id": "other", "own": "yes"}},
-        "spec": {"restartPolicy": "Always"},
-    }
-    manifest = rendered(override=over)
-    assert manifest["metadata"]["name"] == rendered()["metadata"]["name"]
-    assert manifest["metadata"]["labels"]["dag_id"] == "etl"
-    assert manifest["metadata"]["labels"]["own"] == "yes"
-    assert manifest["spec"]["restartPolicy"] == "Never"
-
-
-def test_a_task_may_choose_its_namespace():
-    assert rendered(override={"metadata": {"namespace": "b"}})["metadata"]["namespace"] == "b"
-
-
-def test_a_missing_image_is_an_error_with_a_remedy():
-    bare = {"kind": "Pod", "spec": {"containers": [{"name": "base"}]}}
-    with pytest.raises(ConfigError, match="worker_container_repository"):
-        template.render(bare, a_request())
+def with_spec(spec):
+    return f"kind: Pod\nspec: {spec}"
 
 
 @pytest.mark.parametrize(
@@ -149,32 +27,124 @@ def test_a_missing_image_is_an_error_with_a_remedy():
         pytest.param("kind: Deployment", "begin it with `kind: Pod`", id="other-kind"),
         pytest.param("- a\n- b", "begin it with `kind: Pod`", id="a-list"),
         pytest.param("", "begin it with `kind: Pod`", id="empty"),
+        pytest.param("just words", "begin it with `kind: Pod`", id="text"),
         pytest.param("kind: Pod", "has no `spec`", id="no-spec"),
-        pytest.param("kind: Pod\nspec: {}", "has no `spec.containers`", id="no-containers"),
-        pytest.param("kind: Pod\nspec: {containers: []}", "spec.containers", id="empty-list"),
-        pytest.param("kind: Pod\nspec: [", "is no YAML", id="broken-yaml"),
+        pytest.param(with_spec("hello"), "spec is 'hello': give a mapping", id="spec-is-text"),
+        pytest.param(with_spec("{}"), "has no `spec.containers`", id="no-containers"),
+        pytest.param(with_spec("{containers: []}"), "spec.containers", id="no-container-in-list"),
+        pytest.param(with_spec("{containers: {}}"), "give a list", id="containers-no-list"),
+        pytest.param(with_spec("["), "is no YAML: .* at line 3, column 1", id="broken-yaml"),
+        pytest.param(with_spec("&a [*a]"), "larger than 1000 kB", id="contains-itself"),
+        pytest.param(
+            with_spec("{containers: [{name: a}, {name: b}]}"),
+            "has 'a', 'b' and no 'base': name the one",
+            id="nobody-knows-which-is-the-task's",
+        ),
+        pytest.param(
+            with_spec(f"{{containers: [{BASE}, {BASE}]}}"), "2 items named 'base'", id="two-bases"
+        ),
+        pytest.param(
+            with_spec("{contaners: []}"), "did you mean 'containers'", id="misspelt-field"
+        ),
+        pytest.param(
+            with_spec(f"{{containers: [{BASE}], hostNetwork: 'no'}}"),
+            "spec.hostNetwork is 'no': give true or false",
+            id="a-word-for-a-boolean",
+        ),
+        pytest.param("metadata: []\nkind: Pod", "metadata is .*: give a mapping", id="metadata"),
     ],
 )
-def test_an_unusable_template_is_named(tmp_path, text, sentence):
-    path = tmp_path / "pod.yaml"
-    path.write_text(text)
+def test_an_unusable_template_is_named_with_its_remedy(loaded, tmp_path, text, sentence):
     with pytest.raises(ConfigError, match=sentence) as caught:
-        TemplateFile(str(path)).load()
-    assert str(path) in str(caught.value)
+        loaded(text)
+    assert str(tmp_path / "pod.yaml") in str(caught.value)
 
 
-def test_a_missing_template_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="cannot read the pod template"):
-        TemplateFile(str(tmp_path / "none.yaml")).load()
-    with pytest.raises(ConfigError, match="pod_template_file is not set"):
-        TemplateFile("").load()
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        pytest.param("", "pod_template_file is not set", id="none"),
+        pytest.param("pod.yaml", "begin it with /", id="relative"),
+        pytest.param("/tmp/../etc/pod.yaml", r"use no \.\.", id="upwards"),
+        pytest.param("/nowhere/pod.yaml", "No such file", id="missing"),
+        pytest.param("/", "Is a directory", id="a-folder"),
+    ],
+)
+def test_an_unusable_path_is_named_with_its_remedy(path, sentence):
+    with pytest.raises(ConfigError, match=sentence):
+        TemplateFile(path).load()
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / "pod.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="no UTF-8 text"):
+        TemplateFile(str(tmp_path / "pod.yaml")).load()
+
+
+def test_a_huge_file_is_refused_unread(tmp_path):
+    (tmp_path / "pod.yaml").write_text("x" * 1_000_001)
+    with pytest.raises(ConfigError, match="larger than 1000 kB: shorten it"):
+        TemplateFile(str(tmp_path / "pod.yaml")).load()
+
+
+def test_no_error_quotes_a_file_that_is_no_template(loaded):
+    for text in ("postgres://me:hunter2@db", "password: 'hunter2", "- hunter2"):
+        with pytest.raises(ConfigError) as caught:
+            loaded(text)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_single_container_is_the_tasks_whatever_its_name(loaded):
+    containers = loaded(with_spec("{containers: [{name: worker, image: w}]}"))["spec"]["containers"]
+    assert [c["name"] for c in containers] == ["base"]
+
+
+def test_the_tasks_container_comes_first(loaded):
+    template = loaded(with_spec(f"{{containers: [{{name: proxy, image: p}}, {BASE}]}}"))
+    assert [c["name"] for c in template["spec"]["containers"]] == ["base", "proxy"]
+
+
+def test_numbers_become_text_where_kubernetes_wants_text(loaded):
+    template = loaded(
+        "kind: Pod\n"
+        "metadata: {labels: {version: 1.5, live: true}}\n"
+        "spec: {containers: [{name: base, env: [{name: PORT, value: 8080}],"
+        " resources: {requests: {cpu: 1}}}]}"
+    )
+    base = template["spec"]["containers"][0]
+    assert template["metadata"]["labels"] == {"version": "1.5", "live": "True"}
+    assert base["env"] == [{"name": "PORT", "value": "8080"}]
+    assert base["resources"] == {"requests": {"cpu": "1"}}
 
 
 def test_the_template_is_read_again_only_when_it_changed(tmp_path):
     path = tmp_path / "pod.yaml"
-    path.write_text("kind: Pod\nspec: {containers: [{name: base, image: a}]}")
+    path.write_text(with_spec("{containers: [{name: base, image: a}]}"))
     file = TemplateFile(str(path))
     first = file.load()
     assert file.load() is first
-    path.write_text("kind: Pod\nspec: {containers: [{name: base, image: changed}]}")
-    assert base_of(file.load())["image"] == "changed"
+    path.write_text(with_spec("{containers: [{name: base, image: changed}]}"))
+    assert file.load()["spec"]["containers"][0]["image"] == "changed"
+
+
+def test_a_bad_template_is_usable_again_once_mended(tmp_path):
+    path = tmp_path / "pod.yaml"
+    path.write_text("kind: Pod")
+    file = TemplateFile(str(path))
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="has no `spec`"):
+            file.load()
+    path.write_text(with_spec(f"{{containers: [{BASE}]}}"))
+    assert file.load()["spec"]["containers"][0]["image"] == "worker:1"
+
+
+def test_a_swapped_link_is_noticed(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text(with_spec(f"{{containers: [{{name: base, image: {name}}}]}}"))
+    link = tmp_path / "pod.yaml"
+    link.symlink_to(tmp_path / "a")
+    file = TemplateFile(str(link))
+    file.load()
+    link.unlink()
+    link.symlink_to(tmp_path / "b")
+    assert file.load()["spec"]["containers"][0]["image"] == "b"

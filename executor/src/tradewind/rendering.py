@@ -1,0 +1,106 @@
+"""Airflow seam: the renderer as the executor uses it, and `airflow tradewind render` on top of it.
+
+The command goes the way of a real launch, from the task instance's row through the workload and
+the same renderer; only the token is a placeholder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any
+from uuid import UUID
+
+import yaml
+from airflow.executors.workloads import ExecuteTask
+from airflow.models.dag import DagModel
+from airflow.models.dagrun import DagRun
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import select
+
+from tradewind import _compat, pod_models, workloads
+from tradewind.config import Settings
+from tradewind.dispatch.renderer import Renderer
+from tradewind.errors import ConfigError
+
+TOKEN = "<token, minted when the pod is created>"  # noqa: S105 - the opposite of a secret
+NO_RUN = "manual__not_run_yet"
+_NOT_QUEUED = "# Not queued yet: the launch id, and with it the hash in the name, will be others.\n"
+_UNKNOWN_ID = UUID(int=0)
+
+
+def renderer(settings: Settings, *, scheduler: str) -> Renderer:
+    """Return a renderer with the hooks of this Airflow; `scheduler` is the id of its job."""
+    hook = _compat.mutation_hook()
+    return Renderer(
+        settings,
+        airflow_version=_compat.AIRFLOW_VERSION,
+        scheduler=scheduler,
+        mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
+        coordinator_of=_compat.coordinator_of,
+    )
+
+
+def as_yaml(
+    dag_id: str, task_id: str, *, run_id: str | None, map_index: int, settings: Settings
+) -> str:
+    """Return the first pod of a task's present try as YAML. Reads the database; never writes.
+
+    Without `run_id` it is the pod that the task would have in a new run.
+
+    Raises:
+        ConfigError: there is no such task, or its pod cannot be rendered.
+
+    """
+    with create_session(scoped=False) as session:
+        if run_id is None:
+            ti = _new(session, dag_id, task_id, map_index)
+        else:
+            ti = _stored(session, dag_id, task_id, run_id, map_index)
+        workload = ExecuteTask.make(ti)
+        scheduler = str(ti.queued_by_job_id or "")
+        session.rollback()
+    launch = workloads.launch_of(workload, mint=lambda _: TOKEN)
+    manifest = asyncio.run(renderer(settings, scheduler=scheduler).render(launch, ordinal=0))
+    queued = _compat.launch_id_of(workload.ti.external_executor_id) is not None
+    text: str = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=100)
+    return text if queued else _NOT_QUEUED + text
+
+
+def _stored(session: Any, dag_id: str, task_id: str, run_id: str, map_index: int) -> TaskInstance:
+    ti = session.scalar(
+        select(TaskInstance).where(
+            TaskInstance.dag_id == dag_id,
+            TaskInstance.task_id == task_id,
+            TaskInstance.run_id == run_id,
+            TaskInstance.map_index == map_index,
+        )
+    )
+    if ti is None:
+        raise ConfigError(
+            f"there is no task {task_id!r} with map index {map_index} in run {run_id!r} of DAG "
+            f"{dag_id!r}: see `airflow tasks states-for-dag-run {dag_id} {run_id}`"
+        )
+    return ti
+
+
+def _new(session: Any, dag_id: str, task_id: str, map_index: int) -> TaskInstance:
+    """Return a task instance of a run that does not exist."""
+    dag = SerializedDagModel.get_dag(dag_id, session=session)
+    if dag is None:
+        raise ConfigError(f"there is no DAG {dag_id!r}: see `airflow dags list`")
+    if not dag.has_task(task_id):
+        raise ConfigError(
+            f"DAG {dag_id!r} has no task {task_id!r}: choose one of {', '.join(dag.task_ids)}"
+        )
+    ti = TaskInstance(
+        dag.get_task(task_id), dag_version_id=_UNKNOWN_ID, run_id=NO_RUN, map_index=map_index
+    )
+    ti.id = _UNKNOWN_ID
+    ti.try_number = 1
+    with session.no_autoflush:
+        ti.dag_run = DagRun(dag_id=dag_id, run_id=NO_RUN)
+        ti.dag_model = session.get(DagModel, dag_id)
+    return ti
