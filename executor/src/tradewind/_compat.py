@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -25,11 +24,9 @@ from airflow.models.connection_test import (
     ConnectionTestRequest,
     ConnectionTestState,
 )
-from airflow.models.dagrun import DagRun
-from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import select, tuple_
 
 from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.renderer import Coordinator
@@ -38,13 +35,9 @@ from tradewind.pods.labels import TaskRef
 
 __all__ = [
     "AIRFLOW_VERSION",
-    "AuditRow",
-    "TaskRow",
     "abandoned_keys",
-    "audit_rows",
     "coordinator_of",
     "fail_connection_test",
-    "find_task_instance",
     "launch_id_of",
     "mutation_hook",
     "read_facts",
@@ -64,29 +57,6 @@ _IDENTITY = (
     TaskInstance.run_id,
     TaskInstance.map_index,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRow:
-    """The part of a task instance's row that leads to its pods."""
-
-    dag_id: str
-    task_id: str
-    run_id: str
-    map_index: int
-    try_number: int
-    state: str | None
-    external_executor_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow:
-    """One row of the audit log."""
-
-    at: str
-    """ISO 8601, UTC."""
-    event: str
-    text: str
 
 
 def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
@@ -168,56 +138,6 @@ def fail_connection_test(test_id: str, reason: str) -> None:
         if row is not None and row.state in _UNFINISHED:
             row.state = ConnectionTestState.FAILED
             row.result_message = reason
-
-
-def find_task_instance(
-    dag_id: str, task_id: str, *, run_id: str | None, map_index: int
-) -> TaskRow | None:
-    """Return the task instance, of the latest run when `run_id` is None. Blocking."""
-    columns = [getattr(TaskInstance, name) for name in TaskRow.__slots__]
-    query = select(*columns).where(
-        TaskInstance.dag_id == dag_id,
-        TaskInstance.task_id == task_id,
-        TaskInstance.map_index == map_index,
-    )
-    if run_id is not None:
-        query = query.where(TaskInstance.run_id == run_id)
-    query = query.join(TaskInstance.dag_run).order_by(DagRun.run_after.desc(), DagRun.id.desc())
-    with create_session(scoped=False) as session:
-        row = session.execute(query.limit(1)).first()
-    return None if row is None else TaskRow(**dict(zip(TaskRow.__slots__, row, strict=True)))
-
-
-def audit_rows(
-    row: TaskRow, *, try_number: int, prefix: str, others: Sequence[str]
-) -> list[AuditRow]:
-    """Return what the audit log has on that try, oldest first. Blocking.
-
-    Args:
-        row: the task instance.
-        try_number: its try.
-        prefix: what the events of interest begin with.
-        others: further events, in full.
-
-    """
-    query = (
-        select(Log.dttm, Log.event, Log.extra)
-        .where(
-            Log.dag_id == row.dag_id,
-            Log.task_id == row.task_id,
-            Log.run_id == row.run_id,
-            Log.map_index == row.map_index,
-            Log.try_number == try_number,
-            or_(Log.event.startswith(prefix, autoescape=True), Log.event.in_(list(others))),
-        )
-        .order_by(Log.dttm, Log.id)
-    )
-    with create_session(scoped=False) as session:
-        found = session.execute(query).all()
-    return [
-        AuditRow(at=at.isoformat(timespec="seconds"), event=event, text=extra or "")
-        for at, event, extra in found
-    ]
 
 
 def launch_id_of(external_executor_id: str | None) -> UUID | None:
