@@ -54,7 +54,8 @@ class Bridge:
         self._thread = threading.Thread(target=self._run, name="tradewind-loop", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if self._failure is not None:
+        # One that was built and died at once has started: `is_alive` tells of it, as of any other.
+        if self._failure is not None and self._engine is None:
             self._thread.join()
             raise self._failure
 

@@ -59,7 +59,7 @@ def why(args: argparse.Namespace) -> None:
             run_id=args.run_id,
             map_index=args.map_index,
             try_number=args.try_number,
-            settings=config.load(ExecutorConf()),
+            settings=config.load(ExecutorConf(args.team)),
         )
     except TradewindError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -85,7 +85,7 @@ def cleanup_pods(args: argparse.Namespace) -> None:
         pending_minutes=args.min_pending_minutes, completed_minutes=args.min_completed_minutes
     )
     try:
-        settings = config.load(ExecutorConf())
+        settings = config.load(ExecutorConf(args.team))
         namespaces = [args.namespace] if args.namespace else settings.watched_namespaces or ("",)
         deleted = task_pods.visit(
             settings,
@@ -196,6 +196,7 @@ _DOCTOR = ActionCommand(
         ARG_VERBOSE,
     ),
 )
+_TEAM = Arg(("--team",), help="Team whose settings are used; the global ones when left out")
 _RENDER = ActionCommand(
     name="render",
     help="Show the exact pod of a task as YAML",
@@ -223,6 +224,7 @@ _WHY = ActionCommand(
             help="Number of the try; the present one when left out",
         ),
         Arg(("--json",), action="store_true", help="Print JSON instead of tables"),
+        _TEAM,
     ),
 )
 _CLEANUP_PODS = ActionCommand(
@@ -243,5 +245,6 @@ _CLEANUP_PODS = ActionCommand(
             default=1,
             help="Minutes an ended pod is left; 0 deletes at once",
         ),
+        _TEAM,
     ),
 )
