@@ -8,7 +8,17 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from tradewind_tools import console, images, paths, programs, release, runs, target, tiers
+from tradewind_tools import (
+    console,
+    images,
+    paths,
+    programs,
+    release,
+    runs,
+    target,
+    tiers,
+    upstream,
+)
 from tradewind_tools.cluster import bringup, status, teardown
 from tradewind_tools.cluster.layout import Layout
 from tradewind_tools.errors import ToolError
@@ -87,6 +97,18 @@ def programs_run(words: tuple[str, ...]) -> None:
     """Run VAR=PROGRAM/BINARY… COMMAND… with the paths of built binaries in variables."""
     variables = programs.assignments(words)
     _replace(list(words[len(variables) :]), variables)
+
+
+@main.group("upstream")
+def upstream_group() -> None:
+    """Airflow's own Kubernetes executor, which ours is measured against."""
+
+
+@upstream_group.command("run", context_settings=REST)
+@click.argument("words", nargs=-1, required=True)
+def upstream_run(words: tuple[str, ...]) -> None:
+    """Run COMMAND… with the folder of upstream's tests in UPSTREAM_TESTS."""
+    _replace(list(words), {"UPSTREAM_TESTS": str(upstream.ensure())})
 
 
 @main.group("target")
