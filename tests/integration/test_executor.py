@@ -8,7 +8,8 @@ import pytest
 from airflow.utils.state import TaskInstanceState
 from scheduler_side import a_pod, a_row, queue, set_state, started, synced
 
-from tradewind.testing.builders import base_ended, base_running
+from tradewind.executor import TradewindExecutor
+from tradewind.testing.builders import base_ended, base_running, base_waiting
 
 pytestmark = pytest.mark.usefixtures("database", "configured")
 
@@ -151,3 +152,17 @@ async def test_a_broken_template_fails_the_task_with_the_remedy(tmp_path):
         await synced(executor, lambda: executor.event_buffer)
         _, info = executor.get_event_buffer()[ti.key]
     assert "begin it with `kind: Pod`" in info
+
+
+async def test_the_log_view_tells_why_a_pod_waits(real_cluster, node, namespace):
+    ti = a_row()
+    with started() as executor:
+        queue(executor, ti)
+        pod = await a_pod(real_cluster, namespace)
+        status = base_waiting("ErrImagePull", "no such tag")
+        await node.set_status(namespace, pod.metadata.name, status)
+    never_started = TradewindExecutor()
+    messages, logs = never_started.get_task_log(ti, 1)
+    assert len(messages) == 1
+    assert "ErrImagePull: no such tag" in messages[0]
+    assert logs == []

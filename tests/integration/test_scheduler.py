@@ -178,6 +178,43 @@ async def test_airflow_hands_a_connection_test_over_and_takes_it_back(
         assert session.get(ConnectionTestRequest, request_id).state == ConnectionTestState.FAILED
 
 
+async def test_a_connection_test_whose_pod_fails_says_why(real_cluster, node, namespace, runner):
+    with create_session() as session:
+        request = ConnectionTestRequest(connection_id="other", conn_type="http")
+        session.add(request)
+        session.flush()
+        request_id = request.id
+    with started() as executor:
+        with create_session() as session:
+            runner(executor)._enqueue_connection_tests(session=session)
+        executor.heartbeat()
+        pod = await a_pod(real_cluster, namespace)
+        status = base_ended(137, reason="OOMKilled")
+        await node.set_status(namespace, pod.metadata.name, status)
+        await synced(executor, lambda: not executor.running)
+        await synced(executor, lambda: connection_test(request_id)[0] == "failed")
+    assert "OOMKilled" in connection_test(request_id)[1]
+
+
+def connection_test(request_id):
+    with create_session() as session:
+        request = session.get(ConnectionTestRequest, request_id)
+        return request.state, request.result_message
+
+
+@pytest.mark.parametrize("state", [ConnectionTestState.SUCCESS, ConnectionTestState.PENDING])
+def test_a_result_of_a_connection_test_is_never_overwritten(state):
+    with create_session() as session:
+        request = ConnectionTestRequest(connection_id=f"c-{state}", conn_type="http")
+        session.add(request)
+        request.state = state
+        session.flush()
+        request_id = request.id
+    _compat.fail_connection_test(str(request_id), "its pod failed")
+    _compat.fail_connection_test(str(uuid.uuid4()), "there is no such test")
+    assert connection_test(request_id) == (state, None)
+
+
 def test_strays_are_judged_by_their_present_rows():
     running, resumed, mapped = a_row(), a_row(), a_row()
     write(running, state=TaskInstanceState.RUNNING)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,12 +19,14 @@ from airflow._shared.timezones import timezone
 from airflow.configuration import conf
 from airflow.jobs.job import Job, JobState
 from airflow.models.callback import Callback, CallbackKey
-from airflow.models.connection_test import ConnectionTestKey, ConnectionTestRequest
-from airflow.models.dagrun import DagRun
-from airflow.models.log import Log
+from airflow.models.connection_test import (
+    ConnectionTestKey,
+    ConnectionTestRequest,
+    ConnectionTestState,
+)
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from sqlalchemy import or_, select, tuple_
+from sqlalchemy import select, tuple_
 
 from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.renderer import Coordinator
@@ -34,12 +35,9 @@ from tradewind.pods.labels import TaskRef
 
 __all__ = [
     "AIRFLOW_VERSION",
-    "AuditRow",
-    "TaskRow",
     "abandoned_keys",
-    "audit_rows",
     "coordinator_of",
-    "find_task_instance",
+    "fail_connection_test",
     "launch_id_of",
     "mutation_hook",
     "read_facts",
@@ -50,6 +48,8 @@ AIRFLOW_VERSION: str = airflow_version
 
 log = logging.getLogger(__name__)
 
+_UNFINISHED = ("queued", "running")
+"""States of callbacks and connection tests that were handed to an executor."""
 _EXTERNAL_ID = TaskInstance.external_executor_id
 _IDENTITY = (
     TaskInstance.dag_id,
@@ -57,29 +57,6 @@ _IDENTITY = (
     TaskInstance.run_id,
     TaskInstance.map_index,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRow:
-    """The part of a task instance's row that leads to its pods."""
-
-    dag_id: str
-    task_id: str
-    run_id: str
-    map_index: int
-    try_number: int
-    state: str | None
-    external_executor_id: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditRow:
-    """One row of the audit log."""
-
-    at: str
-    """ISO 8601, UTC."""
-    event: str
-    text: str
 
 
 def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
@@ -149,61 +126,18 @@ def abandoned_keys(abandoned: Sequence[Abandoned]) -> dict[UUID, Hashable]:
         living = {str(job_id) for job_id in session.scalars(alive)}
         wanted = [one.launch_id for one in abandoned if one.scheduler not in living]
         for model, key in ((Callback, CallbackKey), (ConnectionTestRequest, ConnectionTestKey)):
-            unfinished = select(model.id).where(
-                model.id.in_(wanted), model.state.in_(["queued", "running"])
-            )
+            unfinished = select(model.id).where(model.id.in_(wanted), model.state.in_(_UNFINISHED))
             keys |= {row_id: key(id=str(row_id)) for row_id in session.scalars(unfinished)}
     return keys
 
 
-def find_task_instance(
-    dag_id: str, task_id: str, *, run_id: str | None, map_index: int
-) -> TaskRow | None:
-    """Return the task instance, of the latest run when `run_id` is None. Blocking."""
-    columns = [getattr(TaskInstance, name) for name in TaskRow.__slots__]
-    query = select(*columns).where(
-        TaskInstance.dag_id == dag_id,
-        TaskInstance.task_id == task_id,
-        TaskInstance.map_index == map_index,
-    )
-    if run_id is not None:
-        query = query.where(TaskInstance.run_id == run_id)
-    query = query.join(TaskInstance.dag_run).order_by(DagRun.run_after.desc(), DagRun.id.desc())
+def fail_connection_test(test_id: str, reason: str) -> None:
+    """Write why a connection test has no result, unless it has one. Blocking; any thread."""
     with create_session(scoped=False) as session:
-        row = session.execute(query.limit(1)).first()
-    return None if row is None else TaskRow(**dict(zip(TaskRow.__slots__, row, strict=True)))
-
-
-def audit_rows(
-    row: TaskRow, *, try_number: int, prefix: str, others: Sequence[str]
-) -> list[AuditRow]:
-    """Return what the audit log has on that try, oldest first. Blocking.
-
-    Args:
-        row: the task instance.
-        try_number: its try.
-        prefix: what the events of interest begin with.
-        others: further events, in full.
-
-    """
-    query = (
-        select(Log.dttm, Log.event, Log.extra)
-        .where(
-            Log.dag_id == row.dag_id,
-            Log.task_id == row.task_id,
-            Log.run_id == row.run_id,
-            Log.map_index == row.map_index,
-            Log.try_number == try_number,
-            or_(Log.event.startswith(prefix, autoescape=True), Log.event.in_(list(others))),
-        )
-        .order_by(Log.dttm, Log.id)
-    )
-    with create_session(scoped=False) as session:
-        found = session.execute(query).all()
-    return [
-        AuditRow(at=at.isoformat(timespec="seconds"), event=event, text=extra or "")
-        for at, event, extra in found
-    ]
+        row = session.get(ConnectionTestRequest, UUID(test_id))
+        if row is not None and row.state in _UNFINISHED:
+            row.state = ConnectionTestState.FAILED
+            row.result_message = reason
 
 
 def launch_id_of(external_executor_id: str | None) -> UUID | None:

@@ -14,11 +14,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from uuid import UUID
 
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
 from tradewind.dispatch.ledger import Launch
+from tradewind.dispatch.stats import Stats
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +28,7 @@ Emit = Callable[[Outcome], None]
 
 _STOP_WAIT_S = 5.0
 _ADOPTION_SLACK_S = 2.0
+_STATS_TRIES = 5
 
 
 class Bridge:
@@ -51,7 +54,8 @@ class Bridge:
         self._thread = threading.Thread(target=self._run, name="tradewind-loop", daemon=True)
         self._thread.start()
         self._ready.wait()
-        if self._failure is not None:
+        # One that was built and died at once has started: `is_alive` tells of it, as of any other.
+        if self._failure is not None and self._engine is None:
             self._thread.join()
             raise self._failure
 
@@ -79,11 +83,22 @@ class Bridge:
         loop, engine = self._loop, self._engine
         if loop is None or engine is None:
             return list(orphans)
-        future = asyncio.run_coroutine_threadsafe(engine.adopt(orphans), loop)
+        adoption = engine.adopt(orphans)
+        try:
+            future = asyncio.run_coroutine_threadsafe(adoption, loop)
+        except RuntimeError:
+            adoption.close()  # The loop has just died; the next one looks for these pods.
+            return []
         try:
             return future.result(timeout=wait_s + _ADOPTION_SLACK_S)
-        except TimeoutError:
-            log.warning("adoption of %d tasks goes on in the background", len(orphans))
+        except (CancelledError, Exception) as error:  # noqa: BLE001 - see below
+            # Whatever hindered it, the scheduler must go on, and to reset a task whose pod runs
+            # would start it twice.
+            future.cancel()
+            log.warning(
+                "adopting %d tasks on trust: %s", len(orphans), error or "no answer in time"
+            )
+            self._call(lambda engine: engine.trust(orphans))
             return []
 
     def resume(self, launches: Sequence[Launch | Orphan]) -> None:
@@ -111,10 +126,27 @@ class Bridge:
             log.warning("the loop thread did not end within %.0f s", _STOP_WAIT_S)
         self._loop = self._engine = self._thread = None
 
+    def stats(self) -> Stats | None:
+        """Return the dispatcher's figures of this moment. Any thread.
+
+        Taken while the loop thread goes on: sums may be off by a launch. None before the start,
+        and in the rare case that the figures change too fast to be read.
+        """
+        engine = self._engine
+        if engine is None:
+            return None
+        for _ in range(_STATS_TRIES):
+            with contextlib.suppress(RuntimeError):  # A mapping changed while it was read.
+                return engine.stats()
+        return None
+
     def _call(self, command: Callable[[Engine], None]) -> None:
-        if self._loop is None or self._engine is None:
+        loop, engine = self._loop, self._engine
+        if loop is None or engine is None:
             raise RuntimeError("the executor was not started: call start() first")
-        self._loop.call_soon_threadsafe(command, self._engine)
+        with contextlib.suppress(RuntimeError):
+            # The loop may just have died; `is_alive` tells, and the next one is told again.
+            loop.call_soon_threadsafe(_guarded, command, engine)
 
     def _cancel(self) -> None:
         if self._main is not None:
@@ -138,3 +170,11 @@ class Bridge:
         self._loop = asyncio.get_running_loop()
         self._ready.set()
         await self._engine.run()
+
+
+def _guarded(command: Callable[[Engine], None], engine: Engine) -> None:
+    """Run one command; what it raises concerns its own launch alone."""
+    try:
+        command(engine)
+    except Exception:
+        log.exception("a command of the scheduler failed on the loop thread")

@@ -55,7 +55,7 @@ def why(args: argparse.Namespace) -> None:
             run_id=args.run_id,
             map_index=args.map_index,
             try_number=args.try_number,
-            settings=config.load(ExecutorConf()),
+            settings=config.load(ExecutorConf(args.team)),
         )
     except TradewindError as error:
         sys.stderr.write(f"error: {error}\n")
@@ -81,7 +81,7 @@ def cleanup_pods(args: argparse.Namespace) -> None:
         pending_minutes=args.min_pending_minutes, completed_minutes=args.min_completed_minutes
     )
     try:
-        settings = config.load(ExecutorConf())
+        settings = config.load(ExecutorConf(args.team))
         namespaces = [args.namespace] if args.namespace else settings.watched_namespaces or ("",)
         deleted = task_pods.visit(
             settings,
@@ -137,6 +137,7 @@ def check_settings(_: argparse.Namespace) -> None:
     Console().print(table)
 
 
+_TEAM = Arg(("--team",), help="Team whose settings are used; the global ones when left out")
 _RENDER = ActionCommand(
     name="render",
     help="Show the exact pod of a task as YAML",
@@ -164,6 +165,7 @@ _WHY = ActionCommand(
             help="Number of the try; the present one when left out",
         ),
         Arg(("--json",), action="store_true", help="Print JSON instead of tables"),
+        _TEAM,
     ),
 )
 _CLEANUP_PODS = ActionCommand(
@@ -184,5 +186,6 @@ _CLEANUP_PODS = ActionCommand(
             default=1,
             help="Minutes an ended pod is left; 0 deletes at once",
         ),
+        _TEAM,
     ),
 )

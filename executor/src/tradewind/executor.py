@@ -219,7 +219,7 @@ class TradewindExecutor(BaseExecutor):
             settings=settings,
             renderer=rendering.renderer(settings, scheduler=str(self.job_id or "")),
             read_facts=_compat.read_facts,
-            emit=emit,
+            emit=workloads.telling(emit),
             clock=SystemClock(),
             hooks=Hooks(
                 on_event=self._audit.on_event,

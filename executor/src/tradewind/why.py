@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from tradewind import _compat, audit, task_pods
+from tradewind import audit, task_history, task_pods
 from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.config import Settings
@@ -51,7 +51,7 @@ class Story:
     state: str
     pods: list[PodStory]
     """Oldest first; empty when they are deleted or were never created."""
-    events: list[_compat.AuditRow]
+    events: list[task_history.AuditRow]
     """Oldest first."""
     trouble: str
     """Why the cluster could not be asked, or empty."""
@@ -76,7 +76,7 @@ def tell(
         TradewindError: there is no such task instance.
 
     """
-    row = _compat.find_task_instance(dag_id, task_id, run_id=run_id, map_index=map_index)
+    row = task_history.find_task_instance(dag_id, task_id, run_id=run_id, map_index=map_index)
     if row is None:
         where = f"run {run_id}" if run_id else "any run"
         mapped = "" if map_index < 0 else f" with map index {map_index}"
@@ -94,7 +94,7 @@ def tell(
         try_number=number,
         state=row.state or "none",
         pods=pods,
-        events=_compat.audit_rows(
+        events=task_history.audit_rows(
             row, try_number=number, prefix=audit.PREFIX, others=_SCHEDULERS_EVENTS
         ),
         trouble=trouble,
@@ -131,7 +131,7 @@ def _headline(story: Story) -> str:
     return f"{task}, try {story.try_number}: task instance is {story.state}"
 
 
-def _ask(row: _compat.TaskRow, number: int, settings: Settings) -> tuple[list[PodStory], str]:
+def _ask(row: task_history.TaskRow, number: int, settings: Settings) -> tuple[list[PodStory], str]:
     selectors = task_pods.selectors_of(row, try_number=number)
     namespaces = task_pods.namespaces_of(row, settings)
 

@@ -6,21 +6,29 @@ its own, through the same worker command; only a task has a row that tells its r
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from airflow.executors.workloads import ExecuteCallback, ExecuteTask, TestConnection
+from airflow.models.connection_test import ConnectionTestKey
 
 from tradewind import pod_models
-from tradewind._compat import launch_id_of
+from tradewind._compat import fail_connection_test, launch_id_of
+from tradewind.bridge import Emit
+from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.ledger import Launch
+from tradewind.dispatch.settle import Verdict
 from tradewind.errors import ConfigError
 from tradewind.pods.labels import TaskRef
 
 if TYPE_CHECKING:
     from airflow.executors.workloads import ExecutorWorkload
+
+log = logging.getLogger(__name__)
 
 Mint = Callable[[str], str]
 """From the id of a workload to a token for it, valid from now on."""
@@ -83,6 +91,30 @@ def _of_task(workload: ExecuteTask, mint: Mint) -> Launch:
         queue=ti.queue,
         choice=executor_config.get("tradewind"),
     )
+
+
+def telling(emit: Emit) -> Emit:
+    """Return an `emit` that also writes why a connection test failed. Loop thread.
+
+    Airflow ignores the events of connection tests: the worker writes the result itself. Where no
+    worker lived long enough, the user would read only that the test took too long.
+    """
+
+    def emit_and_write(outcome: Outcome) -> None:
+        emit(outcome)
+        if outcome.verdict is Verdict.FAILED and isinstance(outcome.key, ConnectionTestKey):
+            loop = asyncio.get_running_loop()
+            write = functools.partial(_write_failure, outcome.key.id, outcome.reason)
+            loop.run_in_executor(None, write)
+
+    return emit_and_write
+
+
+def _write_failure(test_id: str, reason: str) -> None:
+    try:
+        fail_connection_test(test_id, reason)
+    except Exception:
+        log.exception("cannot write why connection test %s failed: %s", test_id, reason)
 
 
 def task_ref(ti: Any) -> TaskRef:

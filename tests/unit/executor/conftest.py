@@ -11,11 +11,11 @@ from airflow.executors.workloads.base import BundleInfo
 from airflow.executors.workloads.callback import CallbackDTO
 from airflow.executors.workloads.task import TaskInstanceDTO
 
-from tradewind import _compat
+from tradewind import _compat, workloads
 from tradewind import executor as executor_module
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.executor import TradewindExecutor
-from tradewind.testing.builders import base_ended, base_running
+from tradewind.testing.builders import base_ended, base_running, base_waiting
 from tradewind.testing.fake_cluster import FakeCluster
 
 WITHIN_S = 10
@@ -29,6 +29,7 @@ class Scheduler:
     def __init__(self, cluster):
         self.cluster = cluster
         self.rows = {}
+        self.failed_tests = []
         self.executor = TradewindExecutor(parallelism=32)
         self.executor.job_id = 7
 
@@ -119,6 +120,10 @@ class Scheduler:
         status = base_ended(exit_code, **terminated)
         self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
 
+    def waits(self, name, reason, message=""):
+        status = base_waiting(reason, message)
+        self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
+
     def on_loop(self, coroutine):
         """Run the coroutine where the fake cluster lives: on the executor's own loop."""
         loop = self.executor._loop._bridge._loop
@@ -158,4 +163,9 @@ def scheduler(monkeypatch, template):  # noqa: ARG001 - a fixture cannot use ano
     monkeypatch.setattr(executor_module, "connect", connect)
     played = Scheduler(cluster)
     monkeypatch.setattr(_compat, "read_facts", played.read_facts)
+    monkeypatch.setattr(_compat, "read_strays", lambda _: {})
+    monkeypatch.setattr(_compat, "abandoned_keys", lambda _: {})
+    monkeypatch.setattr(
+        workloads, "fail_connection_test", lambda *told: played.failed_tests.append(told)
+    )
     return played

@@ -63,6 +63,23 @@ def test_cleanup_pods_has_upstreams_arguments_and_defaults():
     assert parse("cleanup-pods", "--namespace", "n").namespace == "n"
 
 
+@pytest.mark.usefixtures("template")
+def test_a_teams_pods_are_cleaned_up_where_the_team_has_them(cluster, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__BLUE___TRADEWIND__NAMESPACE", "blue")
+    metadata = {
+        "name": "old",
+        "labels": {"tradewind/launch-id": "x"},
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    status = {"phase": "Succeeded"}
+    for namespace in ("blue", "default"):
+        pod = {"metadata": metadata, "status": status}
+        asyncio.run(cluster.create_pod(namespace, pod))
+    cli.cleanup_pods(parse("cleanup-pods", "--team", "blue"))
+    assert cluster.raw("default", "old")
+    assert cluster.names() == ["old"]
+
+
 @pytest.fixture
 def cluster(monkeypatch):
     cluster = FakeCluster()

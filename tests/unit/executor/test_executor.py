@@ -10,7 +10,7 @@ from airflow.executors.executor_loader import ExecutorLoader
 from airflow.utils.state import CallbackState, TaskInstanceState
 from kubernetes.client.models import V1Container, V1EnvVar, V1Pod, V1PodSpec
 
-from tradewind import _compat
+from tradewind import _compat, workloads
 from tradewind import executor as executor_module
 from tradewind.client.errors import ApiError
 from tradewind.errors import ConfigError
@@ -195,6 +195,28 @@ def test_a_connection_test_runs_in_a_pod_and_frees_its_slot(scheduler):
         assert labels["tradewind/workload"] == "connection-test"
         scheduler.ends(name)
         scheduler.until(lambda: workload.key not in executor.running)
+
+
+def test_a_connection_test_without_a_result_gets_its_reason_written(scheduler):
+    workload = scheduler.a_connection_test()
+    with scheduler.started() as executor:
+        scheduler.queue(workload)
+        scheduler.ends(scheduler.pod(), 137, reason="OOMKilled")
+        scheduler.until(lambda: scheduler.failed_tests)
+        scheduler.until(lambda: workload.key not in executor.running)
+    ((test_id, reason),) = scheduler.failed_tests
+    assert test_id == str(workload.connection_test_id)
+    assert "OOMKilled" in reason
+
+
+def test_a_reason_that_cannot_be_written_costs_nothing_else(scheduler, monkeypatch):
+    monkeypatch.setattr(workloads, "fail_connection_test", _broken)
+    workload = scheduler.a_connection_test()
+    with scheduler.started() as executor:
+        scheduler.queue(workload)
+        scheduler.ends(scheduler.pod(), 1)
+        scheduler.until(lambda: workload.key not in executor.running)
+        assert executor._loop.is_alive
 
 
 def test_a_connection_test_that_took_too_long_loses_its_pod(scheduler):
@@ -638,6 +660,30 @@ def test_a_pod_that_is_replaced_is_told_and_its_task_goes_on(scheduler):
     ((event, text),) = scheduler.audit()
     assert event == "pod relaunched"
     assert "StartError" in text
+
+
+def test_a_pod_that_waits_is_told_while_it_waits(scheduler, monkeypatch):
+    monkeypatch.setattr("tradewind.dispatch.pending.LOOK_EVERY_S", 0.05)
+    with scheduler.started():
+        scheduler.queue(scheduler.a_task())
+        scheduler.waits(scheduler.pod(), "ErrImagePull", "no such tag")
+        scheduler.until(scheduler.audit)
+        assert scheduler.events() == {}
+    ((event, text),) = scheduler.audit()
+    assert event == "pod pending"
+    assert "ErrImagePull" in text
+
+
+def test_a_task_that_waits_for_quota_is_told_and_goes_on(scheduler):
+    full = ApiError(403, reason="Forbidden", message="exceeded quota: pods, used: 10")
+    scheduler.cluster.fail("create", full)
+    with scheduler.started():
+        scheduler.queue(scheduler.a_task())
+        scheduler.until(scheduler.audit)
+        assert scheduler.events() == {}
+    ((event, text),) = scheduler.audit()
+    assert event == "pod parked"
+    assert "exceeded quota" in text
 
 
 def test_a_healthy_task_has_no_row_in_the_audit_log(scheduler):

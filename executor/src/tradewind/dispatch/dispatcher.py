@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-import random
 from collections.abc import Callable, Hashable
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -40,6 +39,7 @@ from tradewind.watch.reflector import Change, Listing
 
 log = logging.getLogger(__name__)
 
+_TERMINAL = frozenset({"Succeeded", "Failed"})
 RELAUNCH_BACKOFF_S = 10.0
 """Before the second relaunch, doubled before each further one; the first is immediate."""
 
@@ -76,14 +76,13 @@ class Dispatcher:
         self._age = itertools.count()
         self.ledger = Ledger()
         self.counters = Counters()
-        rng = random.Random()  # noqa: S311 - jitter, not a secret
-        breaker = Breaker(rng=rng)
+        breaker = Breaker(rng=hooks.rng)
         self._gates = Gates(
             most_in_flight=settings.create_concurrency,
             max_pending=settings.max_pending_pods,
             max_starting=settings.max_starting_pods,
             breaker=breaker,
-            rng=rng,
+            rng=hooks.rng,
         )
         self.deleter = Deleter(
             cluster,
@@ -232,7 +231,8 @@ class Dispatcher:
         pod = change.pod
         if change.gone:
             self.deleter.gone(pod.metadata.uid)
-        if change.gone or state.of(pod).has_ended:
+        if change.gone != (pod.status.phase in _TERMINAL):
+            # Once per pod: a quota stops counting it when its phase is terminal, or when it goes.
             self._submission.room_in(pod.metadata.namespace)
         launch_id = labels.launch_id_of(pod.metadata.labels)
         if launch_id is None:

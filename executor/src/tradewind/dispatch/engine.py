@@ -154,6 +154,8 @@ class Engine:
         reset a task whose pod runs would start it twice, to follow one without a pod only
         postpones its next launch until the reconcile loop has found that out.
         """
+        if not orphans:
+            return []
         try:
             async with asyncio.timeout(self._settings.adoption_wait_s):
                 by_launch = await self._pods_by_launch(orphans)

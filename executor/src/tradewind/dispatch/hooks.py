@@ -5,9 +5,9 @@ All are called on the loop thread. None can hurt a launch: what a hook raises is
 
 from __future__ import annotations
 
-import logging
+import random
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
@@ -16,8 +16,6 @@ from tradewind.dispatch.gates.gates import is_held_up
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.pods import diagnosis
 from tradewind.pods.labels import TaskRef
-
-log = logging.getLogger(__name__)
 
 EventKind = Literal["refused", "parked", "pending", "relaunched", "revoked", "ended"]
 
@@ -89,7 +87,7 @@ def show_reason_and_wait(pod: Pod, pending_for_s: float) -> PendingVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
-    """The hooks of one executor."""
+    """The hooks of one executor, and its chance."""
 
     on_event: OnEvent = ignore_event
     judge_pending: JudgePending = show_reason_and_wait
@@ -97,3 +95,5 @@ class Hooks:
     """None leaves alone what an earlier process of this executor did not delete."""
     read_abandoned: ReadAbandoned | None = None
     """None leaves alone callbacks and connection tests of schedulers that died."""
+    rng: random.Random = field(default_factory=random.Random)
+    """Jitter; a test gives a seeded one."""

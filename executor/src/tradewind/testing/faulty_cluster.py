@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
-from tradewind.client.models import Pod
-from tradewind.testing.fake_cluster import FakeCluster
+from tradewind.client.models import EventType, Pod
+from tradewind.testing.fake_cluster import FakeCluster, RawPod
 
 _ENDED = frozenset({"Succeeded", "Failed"})
 
@@ -53,7 +53,6 @@ class FaultyCluster(FakeCluster):
             await self.before_create.wait()
         self._check_quota(namespace, manifest["metadata"]["name"])
         pod = await super().create_pod(namespace, manifest)
-        self._note_alive(manifest)
         if self.after_create is not None:
             await self.after_create.wait()
         await asyncio.sleep(self.create_takes_s)
@@ -115,8 +114,13 @@ class FaultyCluster(FakeCluster):
         pod = self._pods.get((namespace, name))
         return pod is None or pod.get("status", {}).get("phase") in _ENDED
 
-    def _note_alive(self, manifest: Mapping[str, Any]) -> None:
-        value = (manifest["metadata"].get("labels") or {}).get(self.count_alive_by, "")
+    async def _record(self, kind: EventType, pod: RawPod) -> None:
+        await super()._record(kind, pod)
+        if kind == "ADDED":
+            self._note_alive(pod)
+
+    def _note_alive(self, created: RawPod) -> None:
+        value = (created["metadata"].get("labels") or {}).get(self.count_alive_by, "")
         alive = sum(
             1
             for (namespace, name), pod in self._pods.items()

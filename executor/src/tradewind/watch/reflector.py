@@ -112,7 +112,7 @@ class Reflector:
             resume = page.metadata.resume
             if not resume:
                 break
-        for uid in self._pods.keys() - listed.keys():
+        for uid in [uid for uid in self._pods if uid not in listed]:
             self._depart(self._pods[uid])
         self._listed_s = began_s
         for pod in listed.values():

@@ -5,7 +5,8 @@ other than the node's attention (no node fits, an image that cannot be pulled) d
 would hold back launches that could start.
 
 The adaptive limit learns from start times. While starts take about as long as the best ones did,
-it grows by a constant; when they take markedly longer, it is halved.
+it doubles, so that a large cluster is not fed with a spoon; once they took markedly longer it is
+halved, and from then on grows by a constant.
 """
 
 from __future__ import annotations
@@ -24,11 +25,18 @@ SLACK_S = 1.0
 FORGET = 1.002
 """The best time grows by this factor per round, so that a lucky one is forgotten. Slowly: it must
 not keep up with a limit that grows, or no start would ever seem slow."""
-STUCK_AFTER_S = 120.0
+STUCK_AFTER_S = 60.0
 """A pod that starts for longer is held up by something that waiting for it does not help."""
 
 
-def next_limit(limit: int, *, typical_s: float, best_s: float, was_full: bool) -> int:
+def is_slow(typical_s: float, *, best_s: float) -> bool:
+    """Whether starts that typically take `typical_s` show that too many go on at once."""
+    return typical_s > best_s * GROWTH + SLACK_S
+
+
+def next_limit(
+    limit: int, *, typical_s: float, best_s: float, was_full: bool, is_exploring: bool
+) -> int:
     """Return the limit after one round of starts that typically took `typical_s`.
 
     Args:
@@ -36,11 +44,14 @@ def next_limit(limit: int, *, typical_s: float, best_s: float, was_full: bool) -
         typical_s: median of the start times of the round.
         best_s: lowest such median so far.
         was_full: whether launches waited for the limit; otherwise nothing was learned about more.
+        is_exploring: whether starts were never slow so far.
 
     """
-    if typical_s > best_s * GROWTH + SLACK_S:
+    if is_slow(typical_s, best_s=best_s):
         return max(LEAST_LIMIT, limit // 2)
-    return limit + STEP if was_full else limit
+    if not was_full:
+        return limit
+    return limit * 2 if is_exploring else limit + STEP
 
 
 class Starts:
@@ -54,6 +65,8 @@ class Starts:
         self._round: list[float] = []
         self._best_s = math.inf
         self._was_full = False
+        self._is_exploring = True
+        self._cut_s = -math.inf
 
     def __len__(self) -> int:
         return len(self._began)
@@ -81,21 +94,27 @@ class Starts:
     def started(self, launch_id: UUID, now_s: float) -> None:
         """Note that its base container runs, and learn from how long that took."""
         began_s = self._began.pop(launch_id, None)
-        if began_s is None:
-            return
+        if began_s is None or began_s < self._cut_s:
+            return  # Begun before the last cut: the same crowd must not count twice.
         self._round.append(now_s - began_s)
         if len(self._round) >= max(LEAST_LIMIT, self._learned // 2):
-            self._learn()
+            self._learn(now_s)
 
     def left(self, launch_id: UUID) -> None:
         """Note that it ended, went or waits for something else."""
         self._began.pop(launch_id, None)
 
-    def _learn(self) -> None:
+    def _learn(self, now_s: float) -> None:
         typical_s = statistics.median(self._round)
         self._best_s = min(self._best_s * FORGET, typical_s)
+        if is_slow(typical_s, best_s=self._best_s):
+            self._is_exploring, self._cut_s = False, now_s
         self._learned = next_limit(
-            self._learned, typical_s=typical_s, best_s=self._best_s, was_full=self._was_full
+            self._learned,
+            typical_s=typical_s,
+            best_s=self._best_s,
+            was_full=self._was_full,
+            is_exploring=self._is_exploring,
         )
         self._round.clear()
         self._was_full = False

@@ -14,19 +14,25 @@ from tradewind.dispatch.gates.starts import (
 
 
 @pytest.mark.parametrize(
-    ("limit", "typical_s", "best_s", "was_full", "expected"),
+    ("limit", "typical_s", "best_s", "was_full", "is_exploring", "expected"),
     [
-        pytest.param(16, 2.0, 2.0, True, 16 + STEP, id="holds-and-more-are-wanted"),
-        pytest.param(16, 2.0, 2.0, False, 16, id="holds-but-nothing-waited"),
-        pytest.param(16, 3.9, 2.0, True, 16 + STEP, id="a-little-slower-is-noise"),
-        pytest.param(16, 4.1, 2.0, True, 8, id="markedly-slower"),
-        pytest.param(16, 4.1, 2.0, False, 8, id="slower-even-though-nothing-waited"),
-        pytest.param(LEAST_LIMIT, 60.0, 2.0, True, LEAST_LIMIT, id="never-below-the-least"),
-        pytest.param(16, 1.4, 0.3, True, 16 + STEP, id="tiny-times-need-more-than-a-factor"),
+        pytest.param(16, 2.0, 2.0, True, False, 16 + STEP, id="holds-and-more-are-wanted"),
+        pytest.param(16, 2.0, 2.0, False, False, 16, id="holds-but-nothing-waited"),
+        pytest.param(16, 3.9, 2.0, True, False, 16 + STEP, id="a-little-slower-is-noise"),
+        pytest.param(16, 4.1, 2.0, True, False, 8, id="markedly-slower"),
+        pytest.param(16, 4.1, 2.0, False, False, 8, id="slower-even-though-nothing-waited"),
+        pytest.param(LEAST_LIMIT, 60.0, 2.0, True, False, LEAST_LIMIT, id="never-below-the-least"),
+        pytest.param(16, 1.4, 0.3, True, False, 16 + STEP, id="tiny-times-need-more-than-a-factor"),
+        pytest.param(16, 2.0, 2.0, True, True, 32, id="never-slow-yet-doubles"),
+        pytest.param(16, 2.0, 2.0, False, True, 16, id="never-slow-but-nothing-waited"),
+        pytest.param(16, 9.0, 2.0, True, True, 8, id="slow-for-the-first-time"),
     ],
 )
-def test_the_limit_after_a_round(limit, typical_s, best_s, was_full, expected):
-    assert next_limit(limit, typical_s=typical_s, best_s=best_s, was_full=was_full) == expected
+def test_the_limit_after_a_round(limit, typical_s, best_s, was_full, is_exploring, expected):
+    after = next_limit(
+        limit, typical_s=typical_s, best_s=best_s, was_full=was_full, is_exploring=is_exploring
+    )
+    assert after == expected
 
 
 def simulate(starts, *, capacity, rounds=200):
@@ -49,6 +55,10 @@ def test_the_learned_limit_settles_between_half_and_two_and_a_half_times_the_cap
     starts = Starts()
     assert starts.limit == FIRST_LIMIT
     assert capacity / 2 <= simulate(starts, capacity=capacity) <= capacity * 2.5
+
+
+def test_a_large_cluster_is_fed_within_a_few_rounds():
+    assert simulate(Starts(), capacity=1000, rounds=7) >= 500
 
 
 def test_a_fixed_limit_does_not_move():

@@ -1,0 +1,85 @@
+"""Airflow seam: what the database has on one try of one task, for those who ask why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from airflow.models.dagrun import DagRun
+from airflow.models.log import Log
+from airflow.models.taskinstance import TaskInstance
+from airflow.utils.session import create_session
+from sqlalchemy import or_, select
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """The part of a task instance's row that leads to its pods."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    map_index: int
+    try_number: int
+    state: str | None
+    external_executor_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One row of the audit log."""
+
+    at: str
+    """ISO 8601, UTC."""
+    event: str
+    text: str
+
+
+def find_task_instance(
+    dag_id: str, task_id: str, *, run_id: str | None, map_index: int
+) -> TaskRow | None:
+    """Return the task instance, of the latest run when `run_id` is None. Blocking."""
+    columns = [getattr(TaskInstance, name) for name in TaskRow.__slots__]
+    query = select(*columns).where(
+        TaskInstance.dag_id == dag_id,
+        TaskInstance.task_id == task_id,
+        TaskInstance.map_index == map_index,
+    )
+    if run_id is not None:
+        query = query.where(TaskInstance.run_id == run_id)
+    query = query.join(TaskInstance.dag_run).order_by(DagRun.run_after.desc(), DagRun.id.desc())
+    with create_session(scoped=False) as session:
+        row = session.execute(query.limit(1)).first()
+    return None if row is None else TaskRow(**dict(zip(TaskRow.__slots__, row, strict=True)))
+
+
+def audit_rows(
+    row: TaskRow, *, try_number: int, prefix: str, others: Sequence[str]
+) -> list[AuditRow]:
+    """Return what the audit log has on that try, oldest first. Blocking.
+
+    Args:
+        row: the task instance.
+        try_number: its try.
+        prefix: what the events of interest begin with.
+        others: further events, in full.
+
+    """
+    query = (
+        select(Log.dttm, Log.event, Log.extra)
+        .where(
+            Log.dag_id == row.dag_id,
+            Log.task_id == row.task_id,
+            Log.run_id == row.run_id,
+            Log.map_index == row.map_index,
+            Log.try_number == try_number,
+            or_(Log.event.startswith(prefix, autoescape=True), Log.event.in_(list(others))),
+        )
+        .order_by(Log.dttm, Log.id)
+    )
+    with create_session(scoped=False) as session:
+        found = session.execute(query).all()
+    return [
+        AuditRow(at=at.isoformat(timespec="seconds"), event=event, text=extra or "")
+        for at, event, extra in found
+    ]
