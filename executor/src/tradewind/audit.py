@@ -25,6 +25,7 @@ EVENTS = {
     "pending": "pod pending",
     "relaunched": "pod relaunched",
     "failed": "pod failed",
+    "explained": "pod failed",
 }
 """Event of a row by the kind of its note; docs/contract.md names them for users."""
 _UNTOLD = frozenset({"ended", "revoked"})

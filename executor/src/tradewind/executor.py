@@ -7,6 +7,7 @@ would end the scheduler, with the tasks of every team.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,7 @@ from airflow.executors.base_executor import BaseExecutor, ExecutorConf
 from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
-from tradewind import _compat, adoption, config, rendering, task_logs, workloads
+from tradewind import _compat, adoption, config, metrics, rendering, task_logs, workloads
 from tradewind.airflow_stats import AirflowMetrics
 from tradewind.audit import AuditLog
 from tradewind.bridge import Bridge, Emit
@@ -54,6 +55,7 @@ class TradewindExecutor(BaseExecutor):
         self._loop = Loop(self._make_bridge, clock=SystemClock())
         self._launches: dict[WorkloadKey, Launch | Orphan] = {}
         self._inherited: deque[Orphan] = deque()
+        self._measured = AirflowMetrics(team=team_name or "")
         self._audit = AuditLog(self.log_task_event, self._task_event_logs)
 
     def start(self) -> None:
@@ -94,6 +96,7 @@ class TradewindExecutor(BaseExecutor):
 
     def sync(self) -> None:
         """Report what arrived since the last heartbeat. No I/O."""
+        began_s = time.monotonic()
         while self._inherited:
             orphan = self._inherited.popleft()
             if orphan.key not in self._launches:
@@ -105,6 +108,8 @@ class TradewindExecutor(BaseExecutor):
                 self.log.exception("cannot report the end of %s", outcome.key)
         self._loop.revive(self._launches.values())
         self._audit.flush(self._launches)
+        self._measured.gauge(metrics.LOOP_ALIVE, int(self._loop.is_alive))
+        self._measured.timing(metrics.SYNC, time.monotonic() - began_s)
 
     def _report(self, outcome: Outcome) -> None:
         key: Any = outcome.key
@@ -169,6 +174,7 @@ class TradewindExecutor(BaseExecutor):
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """Follow the pods of schedulers that died; return the tasks that have no pod."""
+        began_s = time.monotonic()
         pairs, odd = adoption.orphans_of(tis)
         try:
             refused = self._loop.adopt(
@@ -181,6 +187,9 @@ class TradewindExecutor(BaseExecutor):
         adopted, homeless = adoption.without(pairs, refused)
         for orphan in adopted:
             self._follow(orphan)
+        self._measured.count(metrics.ADOPTED, len(adopted), outcome="followed")
+        self._measured.count(metrics.ADOPTED, len(homeless), outcome="refused")
+        self._measured.timing(metrics.ADOPTION, time.monotonic() - began_s)
         self.log.info("adopted %d of %d tasks", len(adopted), len(tis))
         return [*odd, *homeless]
 
@@ -216,7 +225,7 @@ class TradewindExecutor(BaseExecutor):
 
     def _build_engine(self, emit: Emit) -> Engine:
         settings, clock = self._settings, SystemClock()
-        cluster = connect(settings, measured=AirflowMetrics(team=self.team_name or ""))
+        cluster = connect(settings, measured=self._measured)
         return Engine(
             cluster,
             settings=settings,
@@ -226,6 +235,7 @@ class TradewindExecutor(BaseExecutor):
             clock=clock,
             hooks=Hooks(
                 on_event=self._audit.on_event,
+                measured=self._measured,
                 judge_pending=PendingJudge(
                     cluster, patience=patience(settings.pending_limits_s), clock=clock
                 ),

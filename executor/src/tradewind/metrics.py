@@ -153,7 +153,7 @@ RETRIES = Counter(
     "tradewind.retries",
     "retries",
     ("kind",),
-    "Creates and deletes put off after a passing error, such as `throttled` or `quota`",
+    "Creates and deletes that failed, such as `throttled` or `quota`; most are repeated",
 )
 PARKED = Gauge(
     "tradewind.parked",
@@ -168,13 +168,13 @@ RELAUNCHES = Counter(
     "tradewind.relaunches",
     "pods",
     ("cause",),
-    "Pods replaced because they ended before their task began",
+    "Pods replaced because they ended before their task began, by kind of failure-reasons.md",
 )
 ENDS = Counter(
     "tradewind.ends",
     "pods",
     ("cause",),
-    "Pods that ended: `Completed`, `Error`, `OOMKilled`, `Evicted`, `DeletedByUser` and others",
+    "Pods that ended: `completed`, or a kind of docs/failure-reasons.md",
 )
 WATCH_RECONNECTS = Counter(
     "tradewind.watch_reconnects", "watches", ("namespace",), "Watches opened anew after a break"

@@ -15,7 +15,7 @@ from tradewind import _compat, workloads
 from tradewind import executor as executor_module
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.executor import TradewindExecutor
-from tradewind.testing.builders import base_ended, base_running, base_waiting
+from tradewind.testing.builders import base_ended, base_running, base_waiting, condition
 from tradewind.testing.fake_cluster import FakeCluster
 
 WITHIN_S = 10
@@ -121,7 +121,8 @@ class Scheduler:
         self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
 
     def waits(self, name, reason, message=""):
-        status = base_waiting(reason, message)
+        # Kubernetes' scheduler has placed it, as the kubelet's words say.
+        status = base_waiting(reason, message) | condition("PodScheduled", "")
         self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
 
     def on_loop(self, coroutine):

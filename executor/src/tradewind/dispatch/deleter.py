@@ -83,7 +83,7 @@ class Deleter:
                 self.gone(metadata.uid)
             else:
                 self._breaker.answered()
-                self._counters.deletes += 1
+                self._counters.deleted(metadata.namespace)
 
     def _failed(
         self, pod: Pod, attempt: int, error: ClusterError | OSError, *, probe: bool
@@ -96,7 +96,7 @@ class Deleter:
         if retry is None:
             self.gone(pod.metadata.uid)
             return
-        self._counters.api_errors[retry.kind] += 1
+        self._counters.failed_call(retry.kind)
         log.warning(
             "deleting pod %s/%s again in %.1f s: %s",
             pod.metadata.namespace,

@@ -28,11 +28,12 @@ from tradewind.dispatch.hooks import EventKind, Hooks, LaunchRef, ReadFacts
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.pending import PendingWatch
 from tradewind.dispatch.renderer import Renderer
-from tradewind.dispatch.settle import TaskFacts, Verdict, settle, settle_by_pod
+from tradewind.dispatch.settle import TaskFacts, Verdict, explains_failure, settle, settle_by_pod
 from tradewind.dispatch.settlement import End, Settlement
 from tradewind.dispatch.stats import Counters, Stats
 from tradewind.dispatch.submission import Submission
 from tradewind.pods import diagnosis, labels, state
+from tradewind.pods.causes import Cause, Kind
 from tradewind.pods.labels import TaskRef
 from tradewind.pods.state import PodState
 from tradewind.watch.reflector import Change, Listing
@@ -42,6 +43,10 @@ log = logging.getLogger(__name__)
 _TERMINAL = frozenset({"Succeeded", "Failed"})
 RELAUNCH_BACKOFF_S = 10.0
 """Before the second relaunch, doubled before each further one; the first is immediate."""
+
+GAUGES_EVERY_S = 10.0
+COMPLETED = "completed"
+"""Label of the end of a pod that ended as pods do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +80,7 @@ class Dispatcher:
         self._hooks = hooks
         self._age = itertools.count()
         self.ledger = Ledger()
-        self.counters = Counters()
+        self.counters = Counters(measured=hooks.measured)
         breaker = Breaker(rng=hooks.rng)
         self._gates = Gates(
             most_in_flight=settings.create_concurrency,
@@ -123,6 +128,7 @@ class Dispatcher:
             group.create_task(self._submission.run(), name="submission")
             group.create_task(self._settlement.run(), name="settlement")
             group.create_task(self._pending.run(), name="pending")
+            group.create_task(self._show(), name="gauges")
             group.create_task(self.deleter.run(), name="deleter")
             group.create_task(self._banisher.run(), name="banisher")
 
@@ -138,8 +144,10 @@ class Dispatcher:
             task=launch.task,
             phase=Phase.WAITING,
             age=next(self._age),
+            since_s=self._clock.now_s(),
         )
         if self.ledger.add(entry):
+            self.counters.taken()
             self._banisher.allow(launch.launch_id)
             self._submission.push(entry)
 
@@ -206,6 +214,7 @@ class Dispatcher:
             waiting=phases.count(Phase.WAITING) - len(parking),
             parked=len(parking),
             parked_reasons=parking.reasons(),
+            parked_by_namespace=parking.sizes(),
             creating=phases.count(Phase.CREATING),
             pending=gates.pending,
             starting=len(gates.starts),
@@ -254,7 +263,7 @@ class Dispatcher:
             if pod is None or listing.namespace not in {"", pod.metadata.namespace}:
                 continue
             if entry.live_since_s < listing.began_s and pod.metadata.uid not in listing.uids:
-                self.vanished(entry, diagnosis.deleted(pod, seen=False).sentence)
+                self.vanished(entry, diagnosis.deleted(pod, seen=False))
 
     def _is_present(self, entry: Entry, change: Change) -> bool:
         """Whether the pod is the launch's present one; an earlier one must not live beside it."""
@@ -279,17 +288,35 @@ class Dispatcher:
         entry.pod, entry.phase = pod, Phase.LIVE
         entry.ordinal = labels.ordinal_of(pod.metadata.labels)
         self._gates.saw(entry.launch_id, pod, self._clock.now_s())
+        self._time(entry, pod)
         match state.of(pod):
             case PodState.SUCCEEDED:
-                self.end(entry, reason=_ended_silently(pod), ended_well=True)
+                self.end(entry, diagnosis.explain(pod), ended_well=True)
             case PodState.FAILED:
-                self.end(entry, reason=diagnosis.of(pod))
+                self.end(entry, diagnosis.explain(pod))
             case _ if change.gone:
-                self.end(entry, reason=diagnosis.deleted(pod).sentence)
+                self.end(entry, diagnosis.deleted(pod))
             case PodState.RUNNING if not (entry.announced or entry.reports_itself):
                 entry.announced = True
                 self._report(entry, Verdict.RUNNING, "")
         self._submission.pump()
+
+    def _time(self, entry: Entry, pod: Pod) -> None:
+        """Measure the steps of a launch of ours, from when they were seen."""
+        if entry.launch is None or entry.has_run:
+            return
+        now_s = self._clock.now_s()
+        if entry.placed_s is None and pod.spec.node_name:
+            entry.placed_s = now_s
+            self.counters.placed(now_s - entry.live_since_s)
+        if state.has_started(pod) and entry.placed_s is not None:
+            entry.has_run = True
+            self.counters.started(now_s - entry.placed_s)
+
+    async def _show(self) -> None:
+        while True:
+            self.counters.show(self.stats())
+            await self._clock.sleep(GAUGES_EVERY_S)
 
     # -- steps that the parts ask for ------------------------------------------------------------
 
@@ -306,43 +333,44 @@ class Dispatcher:
             # Otherwise the watch was quicker than the answer, and knows more.
             self._go_on(entry, Change(pod=pod))
 
-    def refused(self, entry: Entry, *, kind: str, reason: str) -> None:
+    def refused(self, entry: Entry, *, cause: Cause) -> None:
         """Fail the launch: no pod could be created."""
         if not self.ledger.holds(entry):
             return
-        if entry.may_have_pod or kind == "internal":
+        if entry.may_have_pod:
             self._banisher.ban(entry.launch_id)
             self._banisher.search(entry.launch_id)
-        self.note("refused", entry, reason)
-        self._finish(entry, Verdict.FAILED, reason)
+        self.note("refused", entry, cause.sentence)
+        self._finish(entry, Verdict.FAILED, cause.sentence)
 
-    def vanished(self, entry: Entry, reason: str) -> None:
+    def vanished(self, entry: Entry, cause: Cause) -> None:
         """Judge the launch by its task instance: its pod is not there any more."""
-        self.end(entry, reason=reason)
+        self.end(entry, cause)
 
     def unresolved(self, entry: Entry) -> None:
         """Look for a pod of a revoked launch: the answer to its create was lost."""
         self._banisher.search(entry.launch_id)
 
-    def end(self, entry: Entry, *, reason: str, ended_well: bool = False) -> None:
+    def end(self, entry: Entry, cause: Cause, *, ended_well: bool = False) -> None:
         """Judge the launch by its task instance: its pod has ended."""
         if not self.ledger.holds(entry) or entry.phase is Phase.SETTLING:
             return
         entry.phase = Phase.SETTLING
         self._gates.lost_sight(entry.launch_id)
-        reason = entry.replaced_reason or reason
-        self._settlement.add(End(entry=entry, ended_well=ended_well, reason=reason))
+        cause = entry.replaced_cause or cause
+        self.counters.ended(COMPLETED if _is_plain(cause, ended_well) else str(cause.kind))
+        self._settlement.add(End(entry=entry, ended_well=ended_well, cause=cause))
         self._submission.pump()
 
-    def replace(self, entry: Entry, pod: Pod, *, reason: str) -> None:
+    def replace(self, entry: Entry, pod: Pod, *, cause: Cause) -> None:
         """Delete the launch's pending pod; once it is gone the launch goes on with the next."""
-        entry.replaced_since_s, entry.replaced_reason = self._clock.now_s(), reason
+        entry.replaced_since_s, entry.replaced_cause = self._clock.now_s(), cause
         self.deleter.delete(pod)
 
-    def give_up(self, entry: Entry, *, reason: str) -> None:
+    def give_up(self, entry: Entry, *, cause: Cause) -> None:
         """Fail the launch, whose pod does not start, unless its task has moved on."""
-        entry.is_hopeless, entry.replaced_reason = True, reason
-        self.end(entry, reason=reason)
+        entry.is_hopeless, entry.replaced_cause = True, cause
+        self.end(entry, cause)
 
     def relaunches_left(self, entry: Entry) -> int:
         """Return how many more pods the launch may have."""
@@ -366,10 +394,11 @@ class Dispatcher:
             if self._is_deleted(entry.pod, failed=failed):
                 self.deleter.delete(entry.pod)
         if verdict is Verdict.RELAUNCH:
-            self._relaunch(entry, end.reason)
+            self._relaunch(entry, end.cause)
         else:
-            self.note("ended", entry, end.reason)
-            self._finish(entry, verdict, end.reason)
+            explains = verdict is Verdict.DROP and explains_failure(facts, end.cause)
+            self.note("explained" if explains else "ended", entry, end.cause.sentence)
+            self._finish(entry, verdict, end.cause.sentence)
 
     def _verdict(self, end: End, facts: TaskFacts | None) -> Verdict:
         entry = end.entry
@@ -393,11 +422,12 @@ class Dispatcher:
             return True  # Kept are pods to look into; one that never ended would start yet.
         return settings.delete_pods and (settings.delete_failed_pods or not failed)
 
-    def _relaunch(self, entry: Entry, reason: str) -> None:
-        log.warning("launch %s again, its task never began: %s", entry.launch_id, reason)
-        self.counters.relaunches += 1
-        self.note("relaunched", entry, reason)
+    def _relaunch(self, entry: Entry, cause: Cause) -> None:
+        log.warning("launch %s again, its task never began: %s", entry.launch_id, cause.sentence)
+        self.counters.relaunched(str(cause.kind))
+        self.note("relaunched", entry, cause.sentence)
         entry.next_pod()
+        entry.since_s = self._clock.now_s()
         if entry.ordinal == 1:
             self._submission.push(entry)
         else:
@@ -422,6 +452,6 @@ class Dispatcher:
         )
 
 
-def _ended_silently(pod: Pod) -> str:
-    name = f"{pod.metadata.namespace}/{pod.metadata.name}"
-    return f"pod {name} ended with exit code 0, but its task never reported a result"
+def _is_plain(cause: Cause, ended_well: bool) -> bool:  # noqa: FBT001
+    """Whether the pod ended with exit code 0 and nothing happened to it."""
+    return ended_well and cause.kind is Kind.NO_RESULT

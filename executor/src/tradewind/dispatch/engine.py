@@ -87,6 +87,7 @@ class Engine:
                 clock=clock,
                 on_change=self._dispatcher.on_change,
                 on_listed=self._on_listed,
+                measured=hooks.measured,
             )
             for namespace in self._namespaces
         ]

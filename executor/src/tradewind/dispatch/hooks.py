@@ -14,10 +14,11 @@ from uuid import UUID
 from tradewind.client.models import Pod
 from tradewind.dispatch.gates.gates import is_held_up
 from tradewind.dispatch.settle import TaskFacts
+from tradewind.metrics import UNMEASURED, Metrics
 from tradewind.pods import diagnosis
 from tradewind.pods.labels import TaskRef
 
-EventKind = Literal["refused", "parked", "pending", "relaunched", "revoked", "ended"]
+EventKind = Literal["refused", "parked", "pending", "relaunched", "revoked", "ended", "explained"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,5 +96,6 @@ class Hooks:
     """None leaves alone what an earlier process of this executor did not delete."""
     read_abandoned: ReadAbandoned | None = None
     """None leaves alone callbacks and connection tests of schedulers that died."""
+    measured: Metrics = UNMEASURED
     rng: random.Random = field(default_factory=random.Random)
     """Jitter; a test gives a seeded one."""

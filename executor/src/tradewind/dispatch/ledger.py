@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tradewind.client.models import Pod
 from tradewind.dispatch.gates.parking import Ticket
+from tradewind.pods.causes import Cause
 from tradewind.pods.labels import TaskRef
 
 
@@ -97,7 +98,13 @@ class Entry:
     """Whether its pending pod was given up: another one would wait for the same."""
     replaced_since_s: float | None = None
     """When its pending pod was told to go so that another can come."""
-    replaced_reason: str = ""
+    replaced_cause: Cause | None = None
+    since_s: float = 0.0
+    """When it was taken, or its last pod ended."""
+    placed_s: float | None = None
+    """When its pod was first seen on a node."""
+    has_run: bool = False
+    """Whether its pod's container was seen running."""
     revoked: bool = False
     announced: bool = False
     """Whether its beginning was reported, which only workloads without a row of their own need."""
@@ -120,7 +127,8 @@ class Entry:
         self.ordinal += 1
         self.attempts = 0
         self.troubled_since_s = self.replaced_since_s = self.pod = None
-        self.pending_kind = self.replaced_reason = ""
+        self.replaced_cause = self.placed_s = None
+        self.pending_kind, self.has_run = "", False
         self.judge_at_s = 0.0
         self.may_have_pod = False
         self.phase = Phase.WAITING

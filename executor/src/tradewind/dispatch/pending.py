@@ -16,6 +16,7 @@ from tradewind.clock import Clock
 from tradewind.dispatch.hooks import EventKind, Hooks, PendingVerdict
 from tradewind.dispatch.ledger import Entry, Ledger, Phase
 from tradewind.pods import state
+from tradewind.pods.causes import Cause, Kind
 from tradewind.pods.state import PodState
 
 log = logging.getLogger(__name__)
@@ -30,11 +31,11 @@ GONE_WITHIN_S = 300.0
 class Launches(Protocol):
     """What becomes of a pending pod; the dispatcher."""
 
-    def replace(self, entry: Entry, pod: Pod, *, reason: str) -> None:
+    def replace(self, entry: Entry, pod: Pod, *, cause: Cause) -> None:
         """Delete the pod; once it is gone the launch goes on with the next."""
         ...
 
-    def give_up(self, entry: Entry, *, reason: str) -> None:
+    def give_up(self, entry: Entry, *, cause: Cause) -> None:
         """Fail the launch."""
         ...
 
@@ -71,11 +72,7 @@ class PendingWatch:
         pod = entry.pod
         if entry.replaced_since_s is not None:
             if now_s - entry.replaced_since_s > GONE_WITHIN_S:
-                reason = (
-                    f"{entry.replaced_reason}; its pod was deleted {GONE_WITHIN_S:.0f} s ago and "
-                    "is still there: its node may be lost"
-                )
-                self._launches.give_up(entry, reason=reason)
+                self._launches.give_up(entry, cause=_stuck(entry.replaced_cause))
             return
         if pod is None or state.of(pod) is not PodState.PENDING or now_s < entry.judge_at_s:
             return
@@ -95,6 +92,22 @@ class PendingWatch:
         if verdict.action == "wait":
             return
         if verdict.action == "relaunch" and self._launches.relaunches_left(entry) > 0:
-            self._launches.replace(entry, pod, reason=verdict.sentence)
+            self._launches.replace(entry, pod, cause=_cause(verdict))
         else:
-            self._launches.give_up(entry, reason=verdict.sentence)
+            self._launches.give_up(entry, cause=_cause(verdict))
+
+
+def _cause(verdict: PendingVerdict) -> Cause:
+    try:
+        return Cause(Kind(verdict.kind), verdict.sentence)
+    except ValueError:
+        return Cause(Kind.OTHER, verdict.sentence)
+
+
+def _stuck(before: Cause | None) -> Cause:
+    why = "" if before is None else f"{before.sentence}; "
+    sentence = (
+        f"{why}its pod was deleted {GONE_WITHIN_S:.0f} s ago and is still there: its node may be "
+        "lost"
+    )
+    return Cause(Kind.NODE_LOST, sentence)

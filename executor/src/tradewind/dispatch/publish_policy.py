@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from tradewind.client.errors import ApiError, ClusterError
 from tradewind.dispatch.gates.parking import demand_of
 from tradewind.dispatch.gates.window import PAUSE_S
+from tradewind.pods import not_created
+from tradewind.pods.causes import Cause, Kind
 
 FIRST_BACKOFF_S = 0.5
 MOST_BACKOFF_S = 30.0
@@ -43,10 +45,10 @@ class Park:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fail:
-    """Give up; `reason` is what the user reads."""
+    """Give up; the cause has what the user reads."""
 
     kind: str
-    reason: str
+    cause: Cause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,19 +71,6 @@ class Feedback:
     """How long nothing at all should be sent."""
 
 
-_REMEDY = {
-    "bad_request": "the API server cannot read the pod; check the pod template and pod_override",
-    "invalid": "the pod is invalid; check the pod template and pod_override",
-    "too_large": "the pod is too large; shorten its environment or annotations",
-    "no_namespace": "the namespace does not exist; create it or set [tradewind] namespace",
-    "namespace_terminating": "the namespace is being deleted; use another or create it anew",
-    "rbac": "the scheduler may not create pods there; check its Role in that namespace",
-    "pod_security": "the namespace's Pod Security level forbids this pod; change the template's "
-    "or pod_override's securityContext, or the level",
-    "admission_denied": "an admission webhook forbids this pod; change the pod as it says",
-    "policy_denied": "a ValidatingAdmissionPolicy forbids this pod; change the pod as it says",
-    "forbidden": "not allowed; check the scheduler's Role and the admission policies there",
-}
 _BY_STATUS = {400: "bad_request", 404: "no_namespace", 413: "too_large", 422: "invalid"}
 _BY_WORDS = {
     400: (("denied the request", "admission_denied"),),
@@ -149,14 +138,13 @@ def decide_create(
         reason = f"waits for room in the namespace's quota: {said}"
         return Park(kind=kind, reason=reason, demand=demand_of(said))
     if isinstance(error, ApiError) and not (error.retryable or error.status in _PASSING_BY_STATUS):
-        remedy = _REMEDY.get(kind, "see the API server's answer")
-        return Fail(kind=kind, reason=f"pod was refused ({error}): {remedy}")
+        return Fail(kind=kind, cause=not_created.explain(error))
     if troubled_s >= budget_s:
         reason = (
             f"gave up after {troubled_s:.0f} s of trying to create the pod, {attempt} times: "
             f"{error}; see the API server's health or raise [tradewind] launch_budget"
         )
-        return Fail(kind=kind, reason=reason)
+        return Fail(kind=kind, cause=Cause(Kind.API_UNAVAILABLE, reason))
     return Retry(
         kind=kind,
         after_s=_wait_s(error, kind=kind, attempt=attempt),

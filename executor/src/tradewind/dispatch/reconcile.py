@@ -20,6 +20,7 @@ from tradewind.dispatch import takeover
 from tradewind.dispatch.finder import pods_of
 from tradewind.dispatch.ledger import Entry, Ledger, Phase
 from tradewind.pods import labels
+from tradewind.pods.causes import Cause, Kind
 from tradewind.watch.reflector import Change
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Launches(Protocol):
         """Take note of a pod as it is now."""
         ...
 
-    def vanished(self, entry: Entry, reason: str) -> None:
+    def vanished(self, entry: Entry, cause: Cause) -> None:
         """Judge the launch by its task instance."""
         ...
 
@@ -117,7 +118,8 @@ class Reconciler:
                 continue
             entry.misses += 1
             if entry.misses >= MISSES:
-                self._launches.vanished(entry, f"launch {entry.launch_id} has no pod")
+                sentence = f"launch {entry.launch_id} has no pod"
+                self._launches.vanished(entry, Cause(Kind.DELETED, sentence))
 
     async def _find(self, entries: Sequence[Entry]) -> dict[str, Pod]:
         """Return the newest pod of each launch that has any, by launch id."""
@@ -172,4 +174,5 @@ class Reconciler:
             if now.metadata.uid == pod.metadata.uid:
                 self._launches.on_change(Change(pod=now))
                 return
-        self._launches.vanished(entry, f"pod {namespace}/{name} is gone and nobody saw it end")
+        sentence = f"pod {namespace}/{name} is gone and nobody saw it end"
+        self._launches.vanished(entry, Cause(Kind.DELETED, sentence))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from uuid import UUID
 
+from tradewind.pods.causes import ABOUT, Cause, Kind
+
 
 class Verdict(Enum):
     """What the scheduler is told."""
@@ -28,6 +30,14 @@ class Verdict(Enum):
     """No end: a workload began whose worker does not tell Airflow so itself."""
 
 
+_FAILED = frozenset({"failed", "up_for_retry"})
+_TELLING = frozenset(
+    {Kind.OOM_KILLED, Kind.STORAGE_LIMIT, Kind.DEADLINE}
+    | {kind for kind, about in ABOUT.items() if about.infrastructure}
+)
+"""Ends that are news to whoever reads the task's own log."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFacts:
     """The task instance's row at the time its pod had ended."""
@@ -35,6 +45,15 @@ class TaskFacts:
     state: str | None
     launch_id: UUID | None
     """`external_executor_id`: the launch that owns the task instance now."""
+
+
+def explains_failure(facts: TaskFacts | None, cause: Cause) -> bool:
+    """Whether the pod's end is why a task failed that its own worker reported as failed.
+
+    A task that was killed for memory is told failed by its supervisor, which does not know why;
+    one that raised an exception ends its pod like any other, and has told why itself.
+    """
+    return facts is not None and facts.state in _FAILED and cause.kind in _TELLING
 
 
 def settle(

@@ -17,6 +17,7 @@ from tradewind.clock import Clock
 from tradewind.dispatch.hooks import ReadFacts
 from tradewind.dispatch.ledger import Entry, Ledger
 from tradewind.dispatch.settle import TaskFacts
+from tradewind.pods.causes import Cause
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class End:
 
     entry: Entry
     ended_well: bool
-    reason: str
+    cause: Cause
 
 
 Judge = Callable[[End, TaskFacts | None], None]

@@ -1,10 +1,16 @@
-"""Figures of the dispatcher: counters that only grow, and a snapshot with the gauges."""
+"""Figures of the dispatcher: counters that only grow, and a snapshot with the gauges.
+
+Every change of a counter is told to the metrics too, so that no place can forget one of the two.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from tradewind import metrics
+from tradewind.metrics import UNMEASURED, Metrics
 
 
 @dataclass(slots=True)
@@ -22,6 +28,56 @@ class Counters:
     """Failed creates and deletes by `publish_policy.kind_of`."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Reported ends by verdict, in lower case."""
+    measured: Metrics = UNMEASURED
+    _crowded: set[str] = field(default_factory=set)
+    """Namespaces whose gauge has to go back to 0."""
+
+    def taken(self) -> None:
+        """Count a launch taken from the scheduler."""
+        self.measured.count(metrics.LAUNCHES)
+
+    def created(self, namespace: str, *, waited_s: float) -> None:
+        """Count a pod created, so long after its launch was taken."""
+        self.creates += 1
+        self.measured.count(metrics.PODS_CREATED, namespace=namespace)
+        self.measured.timing(metrics.QUEUED_TO_POSTED, waited_s)
+
+    def placed(self, waited_s: float) -> None:
+        """Note how long a pod waited for its node."""
+        self.measured.timing(metrics.POSTED_TO_SCHEDULED, waited_s)
+
+    def started(self, waited_s: float) -> None:
+        """Note how long a pod's container took to run on its node."""
+        self.measured.timing(metrics.SCHEDULED_TO_STARTED, waited_s)
+
+    def deleted(self, namespace: str) -> None:
+        """Count a deletion that the API server accepted."""
+        self.deletes += 1
+        self.measured.count(metrics.PODS_DELETED, namespace=namespace)
+
+    def failed_call(self, kind: str) -> None:
+        """Count a create or delete that failed."""
+        self.api_errors[kind] += 1
+        self.measured.count(metrics.RETRIES, kind=kind)
+
+    def relaunched(self, cause: str) -> None:
+        """Count a pod that is replaced."""
+        self.relaunches += 1
+        self.measured.count(metrics.RELAUNCHES, cause=cause)
+
+    def ended(self, cause: str) -> None:
+        """Count a pod's end."""
+        self.measured.count(metrics.ENDS, cause=cause)
+
+    def show(self, stats: Stats) -> None:
+        """Tell the gauges of this moment."""
+        self.measured.gauge(metrics.PENDING, stats.waiting + stats.parked + stats.creating)
+        self.measured.gauge(metrics.STARTING, stats.pending)
+        self.measured.gauge(metrics.RUNNING, stats.running)
+        self._crowded |= stats.parked_by_namespace.keys()
+        for namespace in self._crowded:
+            count = stats.parked_by_namespace.get(namespace, 0)
+            self.measured.gauge(metrics.PARKED, count, namespace=namespace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +90,7 @@ class Stats:
     """Launches that wait for a namespace's quota."""
     parked_reasons: Mapping[str, str]
     """By namespace."""
+    parked_by_namespace: Mapping[str, int]
     creating: int
     pending: int
     """Pods whose base container was not started yet."""

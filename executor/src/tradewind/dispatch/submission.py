@@ -26,6 +26,7 @@ from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.stats import Counters
 from tradewind.pods import labels
+from tradewind.pods.causes import Cause, Kind
 from tradewind.pods.template import Manifest
 
 log = logging.getLogger(__name__)
@@ -40,11 +41,11 @@ class Launches(Protocol):
         """Follow the pod, which exists."""
         ...
 
-    def refused(self, entry: Entry, *, kind: str, reason: str) -> None:
+    def refused(self, entry: Entry, *, cause: Cause) -> None:
         """Fail the launch."""
         ...
 
-    def vanished(self, entry: Entry, reason: str) -> None:
+    def vanished(self, entry: Entry, cause: Cause) -> None:
         """Judge the launch by its task instance: its pod has come and gone unseen."""
         ...
 
@@ -178,7 +179,9 @@ class Submission:
                 await self._create(entry, manifest, call)
         except Exception as error:
             log.exception("launch %s failed", entry.launch_id)
-            self._refuse(entry, kind="internal", reason=f"{type(error).__name__}: {error}")
+            # The create may have gone through, for all we know.
+            entry.may_have_pod = True
+            self._refuse(entry, Cause(Kind.OTHER, f"{type(error).__name__}: {error}"))
         finally:
             self.pump()
 
@@ -188,7 +191,7 @@ class Submission:
             manifest = await self._renderer.render(launch, ordinal=entry.ordinal)
         except Exception as error:  # noqa: BLE001 - template, override and hook are user input
             self._gates.cancelled(call)
-            self._refuse(entry, kind="render", reason=f"{type(error).__name__}: {error}")
+            self._refuse(entry, Cause(Kind.INVALID_POD, f"{type(error).__name__}: {error}"))
             return None
         entry.namespace = manifest["metadata"]["namespace"]
         if entry.phase is not Phase.CREATING or entry.revoked:
@@ -208,7 +211,7 @@ class Submission:
             pod = await self._cluster.create_pod(entry.namespace, manifest)
         except (ClusterError, OSError) as error:
             self._tell_gates(call, error)
-            self._counters.api_errors[publish_policy.kind_of(error)] += 1
+            self._counters.failed_call(publish_policy.kind_of(error))
             if entry.revoked:
                 self._launches.unresolved(entry)
             # Otherwise the answer was lost, but the watch has shown the pod meanwhile.
@@ -219,7 +222,8 @@ class Submission:
             raise
         else:
             self._gates.answered(call, self._clock.now_s())
-            self._counters.creates += 1
+            waited_s = self._clock.now_s() - entry.since_s
+            self._counters.created(entry.namespace, waited_s=waited_s)
             self._launches.created(entry, pod)
             self._push_all(self.parking.created(entry.namespace, entry.launch_id))
 
@@ -257,8 +261,8 @@ class Submission:
             return
         self._push_all(self.parking.left(entry.namespace, entry.launch_id))
         match decision:
-            case publish_policy.Fail(kind=kind, reason=reason):
-                self._refuse(entry, kind=kind, reason=reason)
+            case publish_policy.Fail(cause=cause):
+                self._refuse(entry, cause)
             case publish_policy.Retry(after_s=after_s, alarm=alarm):
                 level = logging.ERROR if alarm else logging.WARNING
                 pod = f"{entry.namespace}/{name}"
@@ -274,9 +278,9 @@ class Submission:
         entry.turn += 1
         self._launches.note("parked", entry, f"namespace {entry.namespace}: {reason}")
 
-    def _refuse(self, entry: Entry, *, kind: str, reason: str) -> None:
+    def _refuse(self, entry: Entry, cause: Cause) -> None:
         if entry.phase is Phase.CREATING and not entry.revoked:
-            self._launches.refused(entry, kind=kind, reason=reason)
+            self._launches.refused(entry, cause=cause)
 
     async def _look_up(self, entry: Entry, name: str) -> None:
         """Tell our own earlier create, whose answer was lost, from a foreign pod of that name."""
@@ -288,7 +292,8 @@ class Submission:
             elif entry.phase is not Phase.CREATING:
                 return
             elif isinstance(error, ApiError) and error.is_not_found:
-                self._launches.vanished(entry, f"pod {entry.namespace}/{name} came and went")
+                sentence = f"pod {entry.namespace}/{name} came and went"
+                self._launches.vanished(entry, Cause(Kind.DELETED, sentence))
             else:
                 self.push_later(entry, publish_policy.FIRST_BACKOFF_S)
             return

@@ -232,7 +232,7 @@ class Finding:
     """Something is wrong, but this evidence does not say why; the pod's events may."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Cause:
     """Why a pod ended, or does not start."""
 

@@ -33,11 +33,18 @@ _RULES = (
     ),
     _Rule(_on(403), "exceeded quota", Kind.QUOTA),
     _Rule(
-        _on(),
-        "denied the request|ValidatingAdmissionPolicy|violates PodSecurity",
+        _on(403),
+        "violates PodSecurity",
         Kind.ADMISSION_DENIED,
+        "change the securityContext in the template or pod_override, or the namespace's level",
     ),
-    _Rule(_on(403), "cannot create resource", Kind.FORBIDDEN),
+    _Rule(_on(), "denied (the )?request|ValidatingAdmissionPolicy", Kind.ADMISSION_DENIED),
+    _Rule(
+        _on(403),
+        "cannot create resource",
+        Kind.FORBIDDEN,
+        "check the scheduler's Role in that namespace: it may not create pods there",
+    ),
     _Rule(
         _on(403),
         "failed quota",

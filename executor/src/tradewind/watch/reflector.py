@@ -13,10 +13,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tradewind import metrics
 from tradewind.client.errors import ApiError, ClusterError
 from tradewind.client.models import Pod, WatchEvent
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
+from tradewind.metrics import UNMEASURED, Metrics
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +67,7 @@ class Reflector:
         clock: Clock,
         on_change: Callable[[Change], None],
         on_listed: Callable[[Listing], None],
+        measured: Metrics = UNMEASURED,
     ) -> None:
         self._cluster = cluster
         self._namespace = namespace
@@ -73,6 +76,7 @@ class Reflector:
         self._clock = clock
         self._on_change = on_change
         self._on_listed = on_listed
+        self._measured = measured
         self._pods: dict[str, Pod] = {}
         self._departed: dict[str, None] = {}
         """Pods that are gone, oldest first: what is still said of them is old news."""
@@ -140,6 +144,7 @@ class Reflector:
                     self._apply(event)
             except ClusterError as error:
                 if isinstance(error, ApiError) and error.is_gone:
+                    self._measured.count(metrics.WATCH_RELISTS, namespace=self._namespace)
                     log.info("watch of pods in %r is too old, listing again", self._namespace)
                     return
                 await self._back_off(error)
@@ -192,6 +197,7 @@ class Reflector:
         least_s, most_s = _BACKOFF_S
         wait_s = min(most_s, least_s * 2**self._failures) * random.uniform(0.5, 1.0)  # noqa: S311
         wait_s = max(wait_s, getattr(error, "retry_after_s", None) or 0.0)
+        self._measured.count(metrics.WATCH_RECONNECTS, namespace=self._namespace)
         self._failures = min(self._failures + 1, 10)
         known = isinstance(error, ClusterError)
         log.warning(

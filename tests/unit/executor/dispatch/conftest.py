@@ -9,6 +9,7 @@ from tradewind.dispatch.engine import Engine
 from tradewind.dispatch.hooks import Hooks, show_reason_and_wait
 from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.settle import TaskFacts
+from tradewind.metrics import UNMEASURED
 from tradewind.testing import virtual_time
 from tradewind.testing.builders import base_ended, settings
 from tradewind.testing.faulty_cluster import FaultyCluster
@@ -41,6 +42,7 @@ class World:
         self.events = []
         self.stray_rows = {}
         self.judge = show_reason_and_wait
+        self.measured = UNMEASURED
         self.eventually = eventually
         self._template = tmp_path / "pod.yaml"
         self._template.write_text("kind: Pod\nspec: {containers: [{name: base, image: w}]}")
@@ -55,6 +57,7 @@ class World:
             emit=self.outcomes.append,
             clock=self.clock,
             hooks=Hooks(
+                measured=self.measured,
                 on_event=lambda kind, launch, sentence: self.events.append(
                     (kind, launch, sentence)
                 ),

@@ -46,7 +46,7 @@ FORBIDDEN = 'pods "etl-load" is forbidden: '
         pytest.param(
             ApiError(403, message=f'{FORBIDDEN}violates PodSecurity "restricted:latest"'),
             Kind.ADMISSION_DENIED,
-            "as the policy says",
+            "change the securityContext",
             id="pod-security",
         ),
         pytest.param(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -72,6 +73,13 @@ class Parking:
     def reasons(self) -> dict[str, str]:
         """Return by namespace why launches wait there."""
         return {namespace: lot.reason for (namespace, _), lot in self._lots.items() if lot.waiting}
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many wait, by namespace; only where some do."""
+        found: Counter[str] = Counter()
+        for (namespace, _), lot in self._lots.items():
+            found[namespace] += len(lot.waiting)
+        return {namespace: count for namespace, count in found.items() if count}
 
     def reason_to_wait(self, namespace: str, launch_id: UUID) -> str:
         """Return why the launch has to wait before it is tried, or nothing when it may try."""
