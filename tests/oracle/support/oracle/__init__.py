@@ -1,0 +1,1 @@
+"""The oracle tier: upstream's own tests, run against upstream and against Tradewind."""

@@ -1,0 +1,1 @@
+"""Helpers of upstream's tests."""
