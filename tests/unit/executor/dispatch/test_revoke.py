@@ -49,10 +49,12 @@ async def test_parked_it_makes_room_for_others(world):
 
 async def test_while_its_pod_is_rendered(world):
     launch = a_launch()
+    loop = asyncio.get_running_loop()
     async with world.running() as engine:
 
         def revoke():
-            engine.revoke(launch.launch_id)
+            # Rendering is on a thread of its own; commands reach the engine through its loop.
+            loop.call_soon_threadsafe(engine.revoke, launch.launch_id)
             return {}
 
         engine.submit(a_launch(launch_id=launch.launch_id, render_override=revoke))
