@@ -121,7 +121,8 @@ class Scheduler:
         self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
 
     def waits(self, name, reason, message=""):
-        status = base_waiting(reason, message)
+        on_a_node = {"conditions": [{"type": "PodScheduled", "status": "True"}]}
+        status = base_waiting(reason, message) | on_a_node
         self.on_loop(self.cluster.set_status(self.NAMESPACE, name, status))
 
     def on_loop(self, coroutine):
