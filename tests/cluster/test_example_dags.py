@@ -66,7 +66,7 @@ def ours(target, airflow):
 
 
 @pytest.fixture(scope="module")
-def expected(target, ours):  # noqa: ARG001 - an order, not a value
+def expected(target, ours):
     """Return the same runs with the LocalExecutor; after ours, so that neither slows the other."""
     # Helm 3 here, since `up` uses Helm 4: both have to get to the end of `--wait`.
     # Tasks that a busy machine fails there are tried again: what ours are held to must be sound.

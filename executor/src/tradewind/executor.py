@@ -97,11 +97,13 @@ class TradewindExecutor(BaseExecutor):
     def sync(self) -> None:
         """Report what arrived since the last heartbeat. No I/O."""
         began_s = time.monotonic()
+        outcomes = self._loop.drain()
+        # Announced before their first outcome can be, so looked for after the outcomes are here.
         while self._inherited:
             orphan = self._inherited.popleft()
             if orphan.key not in self._launches:
                 self._follow(orphan)
-        for outcome in self._loop.drain():
+        for outcome in outcomes:
             try:
                 self._report(outcome)
             except Exception:

@@ -59,12 +59,8 @@ class Loop:
 
     def submit(self, launch: Launch) -> None:
         """Queue a launch. Without a loop it waits for `revive`, which hands it over."""
-        try:
-            if self._bridge is not None and self.is_alive:
-                self._bridge.submit(launch)
-        except RuntimeError:
-            if self.is_alive:  # Otherwise it died between the two lines.
-                raise
+        if self._bridge is not None and self.is_alive:
+            self._bridge.submit(launch)
 
     def revoke(self, launch_id: UUID) -> None:
         """Forget a launch and delete its pod; without a loop only the former."""

@@ -154,10 +154,10 @@ def template(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def scheduler(monkeypatch, template):  # noqa: ARG001 - a fixture cannot use another by mark
+def scheduler(monkeypatch, template):
     cluster = FakeCluster()
 
-    def connect(_, *, measured):  # noqa: ARG001 - called by name
+    def connect(_, *, measured):
         cluster._news = asyncio.Condition()  # It belongs to the first loop that waits on it.
         return cluster
 

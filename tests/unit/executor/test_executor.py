@@ -3,6 +3,7 @@
 import threading
 import uuid
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from airflow.executors.base_executor import BaseExecutor
@@ -588,6 +589,23 @@ def upstreams_pod(workload, *, name="upstream-pod", worker="3"):
         "metadata": {"name": name, "labels": labels, "annotations": identity},
         "spec": {"containers": [{"name": "base", "image": "worker"}]},
     }
+
+
+def test_a_callback_of_a_dead_scheduler_is_followed_to_its_end(scheduler, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__TRADEWIND__RECONCILE_INTERVAL", "1")
+    workload = scheduler.a_callback()
+    with scheduler.started():
+        scheduler.queue(workload)
+        name = scheduler.pod()
+    heir = type(scheduler)(scheduler.cluster)
+    keys = {UUID(workload.callback.id): workload.key}
+    monkeypatch.setattr(_compat, "abandoned_keys", lambda _: keys)
+    with heir.started() as executor:
+        heir.until(lambda: workload.key in executor.running)
+        heir.ends(name)
+        heir.until(lambda: executor.event_buffer)
+        assert heir.events() == {workload.key: CallbackState.SUCCESS}
+        assert executor.running == set()
 
 
 def test_a_pod_of_upstreams_executor_is_taken_over(scheduler):

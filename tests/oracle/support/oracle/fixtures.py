@@ -28,7 +28,7 @@ def pod_template_of_a_deployment(request, monkeypatch):
 
 
 @pytest.fixture
-def session(database):  # noqa: ARG001 - made before the session, not used by it
+def session(database):
     """Return the session that Airflow's own code shares on this thread."""
     from airflow.utils.session import create_session  # noqa: PLC0415 - see the module's docstring
 

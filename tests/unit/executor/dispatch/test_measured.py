@@ -24,12 +24,12 @@ async def test_a_healthy_launch_is_measured_step_by_step(world, measured):
         world.row(launch, "success")
         await world.cluster.set_status("default", name, base_ended())
         await world.outcome()
-        await world.eventually(lambda: measured.total(metrics.PODS_DELETED))
+        await world.eventually(lambda: measured.total(metrics.PODS_DELETED, namespace="default"))
     assert measured.total(metrics.LAUNCHES) == 1
     assert measured.total(metrics.PODS_CREATED, namespace="default") == 1
     assert measured.total(metrics.PODS_DELETED, namespace="default") == 1
     assert measured.total(metrics.ENDS, cause="completed") == 1
-    assert len(measured.values(metrics.QUEUED_TO_POSTED)) == 1
+    assert len(list(measured.series[metrics.QUEUED_TO_POSTED])) == 1
 
 
 async def test_a_replaced_pod_is_counted_by_its_cause(world, measured):
@@ -40,7 +40,7 @@ async def test_a_replaced_pod_is_counted_by_its_cause(world, measured):
         world.row(launch, "queued")
         evicted = {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}
         await world.cluster.set_status("default", name, evicted)
-        await world.eventually(lambda: measured.total(metrics.RELAUNCHES))
+        await world.eventually(lambda: measured.total(metrics.RELAUNCHES, cause="evicted"))
     assert measured.total(metrics.RELAUNCHES, cause="evicted") == 1
     assert measured.total(metrics.ENDS, cause="evicted") == 1
 
