@@ -243,7 +243,7 @@ NOT_APPLICABLE = (
     ),
     Verdict(
         EXECUTOR,
-        "the way of a coordinator through upstream's queue: ours is in tests/unit/executor/dispatch",
+        "a coordinator on its way through upstream's queue: ours is in tests/unit/executor",
         ("TestKubernetesExecutor::test_coordinator_*",),
     ),
     Verdict(
