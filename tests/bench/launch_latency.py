@@ -1,14 +1,17 @@
-"""Queued to started, one task at a time: this executor beside Airflow's KubernetesExecutor.
+"""Queued to user code, one task at a time: this executor beside Airflow's KubernetesExecutor.
 
-Same chart, image and cluster; a run on one release is followed by a run on the other, so that a
-slow moment of the machine hits both. Prints a table, or JSON with --json. Started is the moment
-the worker's first call reached Airflow (`start_date`): imports are done, user code comes next.
+Two releases of the same chart, image and values but for the executor; a run on one is followed by a
+run on the other, so that a slow moment of the machine hits both. Prints a table, or JSON with
+--json. `started` is when the worker's first call reached Airflow, `user code` when the task's first
+line ran, by its own clock, which is that of the same machine on a one-node cluster.
 """
 
 import argparse
 import json
+import os
 import statistics
 from datetime import datetime
+from pathlib import Path
 
 from dag_runs import run_all
 from release_under_test import under_test
@@ -17,19 +20,26 @@ from rich.progress import track
 from rich.table import Table
 from second_release import installed
 
-from tradewind_tools import airflow_api
-
-DAG = "example_display_name"
-UPSTREAM = "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor"
+DAG_FILE = Path(__file__).parent / "dags" / "launch_latency.py"
+DAG = "launch_latency"
+PROVIDER = "airflow.providers.cncf.kubernetes"
+EXECUTORS = {
+    "tradewind": "tradewind.executor.TradewindExecutor",
+    "upstream": f"{PROVIDER}.executors.kubernetes_executor.KubernetesExecutor",
+}
+STEPS = ("started", "user code")
 WARM_UP = 1
 
 
-def latency_s(airflow):
-    """Run the DAG once; return the seconds of its first task from queued to started."""
-    _, instances = run_all(airflow, [DAG])[DAG]
-    first = min((i for i in instances if i["queued_when"]), key=lambda i: i["queued_when"])
-    begin, end = (datetime.fromisoformat(first[name]) for name in ("queued_when", "start_date"))
-    return (end - begin).total_seconds()
+def seconds(airflow):
+    """Run the DAG once; return seconds from queued to each step."""
+    run_id, [instance] = run_all(airflow, [DAG])[DAG]
+    queued, started = (
+        datetime.fromisoformat(instance[name]).timestamp() for name in ("queued_when", "start_date")
+    )
+    path = f"dags/{DAG}/dagRuns/{run_id}/taskInstances/first_line/xcomEntries/return_value"
+    first_line = float(airflow.get(path)["value"])
+    return {"started": started - queued, "user code": first_line - queued}
 
 
 def main():
@@ -37,33 +47,40 @@ def main():
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    target = under_test()
-    samples = {"tradewind": [], "upstream": []}
-    with (
-        airflow_api.connect(target) as ours,
-        installed(target, executor=UPSTREAM) as theirs,
-    ):
-        steps = track(range(options.runs + WARM_UP), console=Console(stderr=True))
-        for number in steps:
+    with_executor = {
+        name: installed(under_test(), helm=os.environ["HELM4"], executor=path, dags=[DAG_FILE])
+        for name, path in EXECUTORS.items()
+    }
+    samples = {name: [] for name in EXECUTORS}
+    with with_executor["tradewind"] as ours, with_executor["upstream"] as theirs:
+        for number in track(range(options.runs + WARM_UP), console=Console(stderr=True)):
             for name, airflow in (("tradewind", ours), ("upstream", theirs)):
-                seconds = latency_s(airflow)
+                found = seconds(airflow)
                 if number >= WARM_UP:
-                    samples[name].append(seconds)
+                    samples[name].append(found)
     report(samples, as_json=options.json)
 
 
 def report(samples, *, as_json):
-    medians = {name: statistics.median(values) for name, values in samples.items()}
-    ratio = medians["tradewind"] / medians["upstream"]
+    by_step = {
+        step: {name: [run[step] for run in runs] for name, runs in samples.items()}
+        for step in STEPS
+    }
+    medians = {
+        step: {name: statistics.median(values) for name, values in by_name.items()}
+        for step, by_name in by_step.items()
+    }
     if as_json:
-        print(json.dumps({"samples_s": samples, "p50_s": medians, "ratio": ratio}))
+        print(json.dumps({"samples_s": by_step, "p50_s": medians}, indent=2))
         return
-    table = Table("executor", "runs", "min s", "p50 s", "max s")
-    for name, values in samples.items():
-        figures = (min(values), medians[name], max(values))
-        table.add_row(name, str(len(values)), *(f"{figure:.2f}" for figure in figures))
+    table = Table("queued →", "executor", "runs", "min s", "p50 s", "max s", "p50 / upstream")
+    for step, by_name in by_step.items():
+        for name, values in by_name.items():
+            p50 = medians[step][name]
+            figures = (f"{figure:.2f}" for figure in (min(values), p50, max(values)))
+            ratio = p50 / medians[step]["upstream"]
+            table.add_row(step, name, str(len(values)), *figures, f"{ratio:.2f}")
     Console().print(table)
-    print(f"ratio of medians: {ratio:.2f}")
 
 
 if __name__ == "__main__":

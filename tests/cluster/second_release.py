@@ -1,48 +1,58 @@
-"""A second release of the chart beside the one under test, in a namespace of its own."""
+"""Another release of the chart beside the one under test, in a namespace of its own."""
 
-import os
 import secrets
-import subprocess
 import tempfile
 from contextlib import contextmanager
+from pathlib import Path
 
 import yaml
 
-from tradewind_tools import airflow_api, images, kubectl, release
+from tradewind_tools import airflow_api, command, images, kubectl, release
 
-NO_NODE_PORT = {"service": {"type": "ClusterIP", "nodePort": None}}
+INSTALL_TIMEOUT_S = 600.0
+DAGS_VOLUME = {"name": "more-dags", "configMap": {"name": "more-dags"}}
+DAGS_MOUNT = {"name": "more-dags", "mountPath": "/opt/dags/more", "readOnly": True}
 
 
 @contextmanager
-def installed(target, *, executor):
-    """Install the chart with another executor; yield a client of its API, and remove it."""
+def installed(target, *, helm, executor, dags=(), more=None):
+    """Install the chart with another executor; yield a client of its API, and remove it.
+
+    `dags` are files that its components and tasks see beside the examples, `more` are values over
+    all others. The client knows its `namespace`.
+    """
     namespace = f"reference-{secrets.token_hex(3)}"
-    values = {
-        "executor": {"class": executor},
-        "apiServer": NO_NODE_PORT,
-        # LocalExecutor tasks share the scheduler's pod: more at once starve the API server.
-        "airflow": {"config": {"core": {"parallelism": 4}}},
-    }
     try:
-        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
-            yaml.safe_dump(values, file)
-            file.flush()
-            _install(target, namespace, [release.VALUES, images.values_file(target), file.name])
+        kubectl.run(target, "create", "namespace", namespace)
+        if dags:
+            files = [f"--from-file={file}" for file in dags]
+            kubectl.run(target, "-n", namespace, "create", "configmap", "more-dags", *files)
+        with tempfile.TemporaryDirectory() as folder:
+            files = [Path(folder, "values.yaml"), Path(folder, "more.yaml")]
+            files[0].write_text(yaml.safe_dump(values(executor, with_dags=bool(dags))))
+            files[1].write_text(yaml.safe_dump(more or {}))
+            _install(target, helm, namespace, files)
         with airflow_api.connect(target, namespace=namespace) as airflow:
+            airflow.namespace = namespace
             yield airflow
     finally:
         kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
-def _install(target, namespace, values):
-    files = [argument for file in values for argument in ("--values", str(file))]
-    command = [os.environ["HELM"], "install", airflow_api.RELEASE, str(release.CHART), *files]
-    command += ["--namespace", namespace, "--create-namespace", "--wait", "--timeout", "8m"]
-    done = subprocess.run(
-        [*command, *target.helm_arguments],
-        env=os.environ | target.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+def values(executor, *, with_dags):
+    mounted = {"volumes": [DAGS_VOLUME], "volumeMounts": [DAGS_MOUNT]} if with_dags else {}
+    return {
+        "executor": {"class": executor, "podTemplate": mounted},
+        "dagProcessor": mounted,
+        # LocalExecutor tasks share the scheduler's pod: more at once starve the API server.
+        "airflow": {"config": {"core": {"parallelism": 4}}},
+    }
+
+
+def _install(target, helm, namespace, files):
+    arguments = ["install", airflow_api.RELEASE, str(release.CHART)]
+    for file in [release.VALUES, release.NAMED_VALUES, images.values_file(target), *files]:
+        arguments += ["--values", str(file)]
+    arguments += ["--namespace", namespace, "--wait", "--timeout", "8m", *target.helm_arguments]
+    environment = kubectl.environment(target)
+    command.run([helm, *arguments], environment=environment, timeout_s=INSTALL_TIMEOUT_S)

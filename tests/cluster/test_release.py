@@ -4,25 +4,26 @@ import pytest
 from pytest_helm_charts.k8s.deployment import wait_for_deployments_to_run
 from pytest_helm_charts.k8s.stateful_set import wait_for_stateful_sets_to_run
 
-from tradewind_tools import kubectl
-from tradewind_tools.airflow_api import NAMESPACE
+from tradewind_tools import kubectl, release
 
 COMPONENTS = ["api-server", "dag-processor", "scheduler", "triggerer"]
 
 
-def test_every_component_runs(kube_cluster):
+def test_every_component_runs(kube_cluster, target):
     names = [f"tradewind-{component}" for component in COMPONENTS]
-    wait_for_deployments_to_run(kube_cluster.kube_client, names, NAMESPACE, 60)
-    wait_for_stateful_sets_to_run(kube_cluster.kube_client, ["tradewind-postgresql"], NAMESPACE, 60)
+    wait_for_deployments_to_run(kube_cluster.kube_client, names, target.namespace, 60)
+    wait_for_stateful_sets_to_run(
+        kube_cluster.kube_client, ["tradewind-postgresql"], target.namespace, 60
+    )
 
 
 def test_the_namespace_enforces_restricted_pods(target):
-    found = kubectl.items(target, "namespaces", "--field-selector", f"metadata.name={NAMESPACE}")
-    assert found[0]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    found = release.find_namespace(target)
+    assert found["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 def test_every_container_has_a_read_only_root_and_an_image_by_digest(target):
-    pods = kubectl.items(target, "pods", "-n", NAMESPACE)
+    pods = kubectl.items(target, "pods", "-n", target.namespace)
     assert pods
     for pod in pods:
         spec = pod["spec"]
@@ -33,7 +34,7 @@ def test_every_container_has_a_read_only_root_and_an_image_by_digest(target):
 
 @pytest.mark.parametrize("component", ["scheduler", "api-server"])
 def test_only_who_needs_it_has_a_token(target, component):
-    pods = kubectl.items(target, "pods", "-n", NAMESPACE)
+    pods = kubectl.items(target, "pods", "-n", target.namespace)
     holders = {
         pod["metadata"]["labels"]["app.kubernetes.io/component"]
         for pod in pods

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tradewind.client.auth import Credentials
+from tradewind.client.auth import Credentials, FixedProof
 from tradewind.client.http import HttpCluster
 
 READY_WITHIN_S = 60
@@ -138,14 +138,16 @@ def api_server(tmp_path_factory):
         server.stop()
 
 
-def connect(server):
+def credentials(server, *, token):
     context = ssl.create_default_context(cafile=str(server.folder / "certs" / "apiserver.crt"))
     context.check_hostname = False
-    return HttpCluster(
-        Credentials(server=server.server, ssl_context=context, token=server.token),
-        request_timeout_s=10,
-        silence_s=70,
-    )
+    prover = FixedProof(token=token, ssl_context=context)
+    return Credentials(server=server.server, prover=prover)
+
+
+def connect(server):
+    signed = credentials(server, token=server.token)
+    return HttpCluster(signed, request_timeout_s=10, silence_s=70)
 
 
 @pytest.fixture
@@ -169,21 +171,21 @@ class Node:
         pod = await self._cluster.get_pod(namespace, name)
         await self._cluster.delete_pod(namespace, name, uid=pod.metadata.uid)
 
+    async def add_event(self, namespace, name, event):
+        pod = await self._cluster.get_pod(namespace, name)
+        involved = {"kind": "Pod", "namespace": namespace, "name": name, "uid": pod.metadata.uid}
+        metadata = {"generateName": f"{name}.", "namespace": namespace}
+        body = {"apiVersion": "v1", "kind": "Event", "metadata": metadata} | event
+        path = f"/api/v1/namespaces/{namespace}/events"
+        await self._cluster._call("POST", path, body=body | {"involvedObject": involved})
+
     async def create_namespace(self, name):
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         await self._cluster._call("POST", "/api/v1/namespaces", body=body)
 
     async def _patch(self, path, body):
-        session = self._cluster._open()
-        credentials = self._cluster._credentials
-        headers = {
-            "Content-Type": "application/strategic-merge-patch+json",
-            "Authorization": f"Bearer {credentials.token}",
-        }
-        async with session.patch(
-            credentials.server + path, json=body, headers=headers, ssl=credentials.ssl_context
-        ) as answer:
-            assert answer.status == 200, await answer.text()
+        kind = "application/strategic-merge-patch+json"
+        await self._cluster.transport.call("PATCH", path, body=body, content_type=kind)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from tradewind.client.errors import ApiError
+from tradewind.pods import diagnosis
 from tradewind.testing.builders import base_ended, base_running
 from tradewind.testing.fake_cluster import FakeCluster
 
@@ -29,6 +30,11 @@ def a_manifest(name, **labels):
         "metadata": {"name": name, "labels": {SELECTOR: "x"} | labels},
         "spec": {"containers": [{"name": "base", "image": "worker:1"}]},
     }
+
+
+def an_event(reason, second, **more):
+    said = {"reason": reason, "message": f"{reason} happened", "type": "Warning"}
+    return said | {"lastTimestamp": f"2026-01-01T00:00:{second:02}Z"} | more
 
 
 async def version_of(cluster, namespace):
@@ -163,3 +169,52 @@ async def test_the_real_server_answers_410_after_a_compaction(api_server, real_c
     with pytest.raises(ApiError) as caught:
         await collect(real_cluster, namespace, version, until=lambda event: event.type == "ADDED")
     assert caught.value.is_gone
+
+
+async def test_events_are_listed_for_one_pod_latest_last(rig):
+    cluster, node, namespace = rig
+    first = await cluster.create_pod(namespace, a_manifest("a"))
+    second = await cluster.create_pod(namespace, a_manifest("b"))
+    await node.add_event(namespace, "a", an_event("Pulling", 30))
+    await node.add_event(namespace, "a", an_event("FailedMount", 5, count=7))
+    await node.add_event(namespace, "b", an_event("Scheduled", 1))
+    of_first = await cluster.list_events(namespace, pod_uid=first.metadata.uid, limit=10)
+    assert [event.reason for event in of_first] == ["FailedMount", "Pulling"]
+    assert [event.times for event in of_first] == [7, 1]
+    assert of_first[0].message == "FailedMount happened"
+    assert of_first[0].type == "Warning"
+    of_second = await cluster.list_events(namespace, pod_uid=second.metadata.uid, limit=10)
+    assert [event.reason for event in of_second] == ["Scheduled"]
+
+
+async def test_events_are_capped_and_outlive_their_pod(rig):
+    cluster, node, namespace = rig
+    pod = await cluster.create_pod(namespace, a_manifest("a"))
+    for second in range(3):
+        await node.add_event(namespace, "a", an_event("FailedMount", second))
+    await node.vanish(namespace, "a")
+    events = await cluster.list_events(namespace, pod_uid=pod.metadata.uid, limit=2)
+    assert [event.reason for event in events] == ["FailedMount", "FailedMount"]
+
+
+async def test_an_unknown_pod_and_an_unknown_namespace_have_no_events(rig):
+    cluster, _, namespace = rig
+    assert await cluster.list_events(namespace, pod_uid="none", limit=10) == ()
+    assert await cluster.list_events("no-such-namespace", pod_uid="none", limit=10) == ()
+
+
+async def test_what_an_explanation_quotes_survives_the_server(rig):
+    cluster, node, namespace = rig
+    limits = {"resources": {"limits": {"memory": "512Mi", "cpu": 2}}}
+    manifest = a_manifest("a")
+    manifest["spec"]["containers"][0] |= limits
+    manifest["spec"]["initContainers"] = [
+        {"name": "proxy", "image": "envoy:1", "restartPolicy": "Always"}
+    ]
+    manifest["spec"] |= {"restartPolicy": "Never", "activeDeadlineSeconds": 60}
+    await cluster.create_pod(namespace, manifest)
+    await node.set_status(namespace, "a", base_ended(137, reason="OOMKilled"))
+    pod = await cluster.get_pod(namespace, "a")
+    assert pod.spec.active_deadline_seconds == 60
+    assert [(c.name, c.restart_policy) for c in pod.spec.init_containers] == [("proxy", "Always")]
+    assert "OOMKilled at its memory limit of 512Mi" in diagnosis.of(pod)

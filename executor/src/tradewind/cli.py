@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING
 from airflow.cli.cli_config import (
     ARG_DAG_ID,
     ARG_TASK_ID,
+    ARG_VERBOSE,
     ActionCommand,
     Arg,
     GroupCommand,
     positive_int,
 )
+from airflow.utils.cli import suppress_logs_and_warning
 
 if TYPE_CHECKING:
     import argparse
+
+    from tradewind.doctor.findings import Finding
 
 
 def get_commands() -> list[GroupCommand]:
@@ -34,7 +38,7 @@ def get_commands() -> list[GroupCommand]:
         GroupCommand(
             name="tradewind",
             help="Tools for the Tradewind executor",
-            subcommands=[check, _RENDER, _WHY, _CLEANUP_PODS],
+            subcommands=[check, _RENDER, _WHY, _DOCTOR, _CLEANUP_PODS],
         )
     ]
 
@@ -137,6 +141,61 @@ def check_settings(_: argparse.Namespace) -> None:
     Console().print(table)
 
 
+@suppress_logs_and_warning
+def examine_deployment(args: argparse.Namespace) -> None:
+    """Print what the doctor finds; exit code 1 when something keeps tasks from running."""
+    import asyncio  # noqa: PLC0415
+    import json  # noqa: PLC0415
+
+    from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
+
+    from tradewind import _compat, config, rendering  # noqa: PLC0415
+    from tradewind.client import connect  # noqa: PLC0415
+    from tradewind.doctor import findings as said  # noqa: PLC0415
+    from tradewind.doctor.survey import examine  # noqa: PLC0415
+
+    findings = asyncio.run(
+        examine(
+            load=lambda: config.load(ExecutorConf()),
+            renderer=lambda settings: rendering.renderer(settings, scheduler="doctor"),
+            connect=connect.inspect,
+            airflow=_compat.airflow_facts(),
+        )
+    )
+    if args.json:
+        sys.stdout.write(json.dumps([finding.as_dict() for finding in findings], indent=2) + "\n")
+    else:
+        _print_findings(findings)
+    if said.worst(findings) is said.State.FAIL:
+        sys.exit(1)
+
+
+def _print_findings(findings: list[Finding]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    styles = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+    table = Table("state", "check", "found", "remedy", show_lines=True)
+    for finding in findings:
+        state = Text(finding.state.value, style=styles[finding.state.value])
+        # Text, not markup: sentences quote option names in brackets.
+        table.add_row(state, finding.check, Text(finding.found), Text(finding.remedy))
+    Console().print(table)
+
+
+_DOCTOR = ActionCommand(
+    name="doctor",
+    help="Find out whether this deployment can run tasks, and what to mend if not",
+    description="Checks settings, pod template, API server, clock, permissions, quotas and "
+    "timeouts, and lets the API server judge a task pod without creating it. Exits with 1 when "
+    "something keeps tasks from running.",
+    func=examine_deployment,
+    args=(
+        Arg(("--json",), help="Print the findings as JSON", action="store_true"),
+        ARG_VERBOSE,
+    ),
+)
 _TEAM = Arg(("--team",), help="Team whose settings are used; the global ones when left out")
 _RENDER = ActionCommand(
     name="render",

@@ -7,7 +7,7 @@ once; the rest of the code sees only `Settings`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -95,6 +95,8 @@ class Settings:
     reconcile_interval_s: float
     kept_pod_ttl_s: float
     """Counted from the pod's own end; 0 keeps pods forever."""
+    pending_limits_s: Mapping[str, float]
+    """By `pods.pending.PendingClass`, those that differ from the defaults there."""
 
 
 OPTIONS: tuple[Option, ...] = (
@@ -310,6 +312,14 @@ OPTIONS: tuple[Option, ...] = (
         default="86400",
         description="Seconds after its end at which a pod that was kept is deleted; 0 never does.",
     ),
+    Option(
+        name="pending_limits",
+        kind="string",
+        default="",
+        description="Seconds a pod may wait to start, by what it waits for, such as `image=600, "
+        "unschedulable=0`; 0 sets no limit. Others keep image=300, config=120, volume=300, "
+        "unschedulable=540, init=540, starting=540, scheduled_not_started=180.",
+    ),
 )
 
 _BY_NAME = {option.name: option for option in OPTIONS}
@@ -358,6 +368,7 @@ def load(conf: Conf) -> Settings:
         max_starting_pods=_number(text, "max_starting_pods", int, least=0),
         reconcile_interval_s=_number(text, "reconcile_interval", float, least=1),
         kept_pod_ttl_s=_number(text, "kept_pod_ttl", float, least=0),
+        pending_limits_s=_limits(text, "pending_limits"),
     )
 
 
@@ -397,6 +408,22 @@ def _listed(text: str) -> tuple[str, ...]:
 def _image(text: dict[str, str]) -> str:
     repository, tag = text["worker_container_repository"], text["worker_container_tag"]
     return f"{repository}:{tag}" if repository and tag else ""
+
+
+def _limits(text: dict[str, str], name: str) -> dict[str, float]:
+    """Return `a=1, b=2.5` as a mapping; which names mean something is not known here."""
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text[name].split(","))):
+        key, _, value = (piece.strip() for piece in part.partition("="))
+        try:
+            found[key] = float(value)
+        except ValueError as error:
+            raise ConfigError(
+                f"[{SECTION}] {name} has {part!r}: write NAME=SECONDS, separated by commas"
+            ) from error
+        if not 0 <= found[key] < float("inf"):
+            raise ConfigError(f"[{SECTION}] {name} has {part!r}: the least value is 0")
+    return found
 
 
 def _boolean(text: dict[str, str], name: str) -> bool:

@@ -17,6 +17,7 @@ from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
 from tradewind import _compat, adoption, config, rendering, task_logs, workloads
+from tradewind.airflow_stats import AirflowMetrics
 from tradewind.audit import AuditLog
 from tradewind.bridge import Bridge, Emit
 from tradewind.client.connect import connect
@@ -25,6 +26,7 @@ from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
 from tradewind.dispatch.hooks import Abandoned, Hooks
 from tradewind.dispatch.ledger import Launch
+from tradewind.dispatch.pending_judge import PendingJudge, patience
 from tradewind.dispatch.settle import Verdict
 from tradewind.supervision import Loop
 
@@ -213,16 +215,20 @@ class TradewindExecutor(BaseExecutor):
         return Bridge(self._build_engine)
 
     def _build_engine(self, emit: Emit) -> Engine:
-        settings = self._settings
+        settings, clock = self._settings, SystemClock()
+        cluster = connect(settings, measured=AirflowMetrics(team=self.team_name or ""))
         return Engine(
-            connect(settings),
+            cluster,
             settings=settings,
             renderer=rendering.renderer(settings, scheduler=str(self.job_id or "")),
             read_facts=_compat.read_facts,
             emit=workloads.telling(emit),
-            clock=SystemClock(),
+            clock=clock,
             hooks=Hooks(
                 on_event=self._audit.on_event,
+                judge_pending=PendingJudge(
+                    cluster, patience=patience(settings.pending_limits_s), clock=clock
+                ),
                 read_strays=_compat.read_strays,
                 read_abandoned=self._read_abandoned,
             ),

@@ -156,7 +156,7 @@ def template(tmp_path, monkeypatch):
 def scheduler(monkeypatch, template):  # noqa: ARG001 - a fixture cannot use another by mark
     cluster = FakeCluster()
 
-    def connect(_):
+    def connect(_, *, measured):  # noqa: ARG001 - called by name
         cluster._news = asyncio.Condition()  # It belongs to the first loop that waits on it.
         return cluster
 

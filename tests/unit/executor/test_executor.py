@@ -341,7 +341,7 @@ def test_pods_outlive_the_executor_and_ending_twice_is_harmless(scheduler):
 
 
 def test_an_executor_without_credentials_says_so_at_start(scheduler, monkeypatch):
-    def refuse(_):
+    def refuse(_, **__):
         raise ConfigError("no kubeconfig: set [tradewind] config_file")
 
     monkeypatch.setattr(executor_module, "connect", refuse)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from tradewind_tools import room
 from tradewind_tools.cluster import (
     cgroups,
     configs,
@@ -156,8 +157,8 @@ def test_pause_image_is_a_whole_archive_and_reproducible(tmp_path):
 
 
 def test_lack_of_room_says_how_much_and_where(tmp_path):
-    with pytest.raises(ToolError, match=r"GiB free, 1000000 GiB are needed: free some, or set"):
-        preflight.check_room(tmp_path / "not" / "there", needed_gib=1_000_000)
+    with pytest.raises(ToolError, match=r"GiB free, a build needs 1e\+06 GiB: free some, or set"):
+        room.check(tmp_path / "not" / "there", needed_gib=1_000_000, what="a build")
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,17 @@ def test_failed_build_shows_the_compiler_and_leaves_nothing(modules, monkeypatch
     assert left == [".etcd.lock"]
 
 
+def test_without_room_nothing_is_compiled_and_a_built_one_is_still_found(compiler, monkeypatch):
+    programs.ensure("etcd")
+    monkeypatch.setattr(programs, "NEEDED_GIB", 1_000_000)
+    assert programs.ensure("etcd")
+    for binary in programs.load("etcd").target.iterdir():
+        binary.unlink()
+    with pytest.raises(ToolError, match=r"GiB free, building etcd needs .*TRADEWIND_CACHE"):
+        programs.ensure("etcd")
+    assert compiler.read_text() == "x"
+
+
 def test_two_builders_at_once_compile_once(modules, compiler):
     script = (
         "import pathlib, sys\n"

@@ -1,70 +1,117 @@
+import contextlib
+
 import pytest
-from rich.console import Console
 
-from tradewind_tools import release, runs
-from tradewind_tools.errors import ToolError
+from tradewind_tools import airflow_api, report, runs, target
+from tradewind_tools.errors import ToolError, WorkFailedError
 
 
-def an_instance(**more):
+class FakeAirflow:
+    """A run that goes through `states`, one more at every look."""
+
+    def __init__(self, *states, instances=()):
+        self.states = list(states)
+        self.instances = list(instances)
+        self.triggered = []
+
+    def find_dag(self, dag_id, **_):
+        if dag_id != "tutorial":
+            raise ToolError(airflow_api.unknown_dag(dag_id, known=["tutorial"]))
+
+    def trigger(self, dag_id, *, conf):
+        self.triggered.append((dag_id, conf))
+        return "manual__1"
+
+    def run(self, *_):
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        if isinstance(state, BaseException):
+            raise state
+        return {"state": state, "start_date": None, "end_date": None}
+
+    def task_instances(self, *_):
+        return self.instances
+
+    def tries(self, instance):
+        return [instance | {"try_number": number + 1} for number in range(instance["try_number"])]
+
+
+def an_instance(task_id, *, try_number=1):
     return {
-        "task_id": "extract",
+        "dag_id": "tutorial",
+        "dag_run_id": "manual__1",
+        "task_id": task_id,
         "map_index": -1,
-        "hostname": "pod-1",
-        "queued_when": "2026-01-01T00:00:00Z",
-        "start_date": "2026-01-01T00:00:02.500000Z",
-        "duration": 1.25,
+        "try_number": try_number,
+        "hostname": "",
+        "queued_when": None,
+        "start_date": None,
+        "duration": None,
         "state": "success",
-    } | more
+    }
 
 
-def test_a_row_names_pod_node_and_seconds():
-    row = runs.task_row(an_instance(), nodes={"pod-1": "node-a"})
-    assert row == runs.TaskRow(
-        task="extract",
-        pod="pod-1",
-        node="node-a",
-        queued_to_start_s=2.5,
-        duration_s=1.25,
-        state="success",
-    )
+class FakeRecorder(contextlib.nullcontext):
+    """Knows a pod of task `extract`, and asks no cluster."""
+
+    def __init__(self, *_, **__):
+        super().__init__(self)
+
+    def catch_up(self):
+        self.is_complete = True
+
+    def pods(self, *, run_ids):
+        return list(run_ids)
+
+    def places(self):
+        assert self.is_complete, "asked before the record was complete"
+        place = report.Place(pod="pod-1", node="node-a")
+        return {report.key_of(an_instance("extract")): [place]}
 
 
-def test_a_mapped_task_shows_its_index_and_a_skipped_one_has_no_pod():
-    skipped = an_instance(
-        map_index=3, hostname="", queued_when=None, start_date=None, duration=None, state="skipped"
-    )
-    row = runs.task_row(skipped, nodes={})
-    assert (row.task, row.pod, row.node, row.queued_to_start_s) == ("extract[3]", "", "", None)
+@pytest.fixture(autouse=True)
+def no_cluster(monkeypatch):
+    monkeypatch.setattr(runs, "PodRecorder", FakeRecorder)
+    monkeypatch.setattr(runs.time, "sleep", lambda _: None)
 
 
-def test_table_shows_every_task():
-    row = runs.task_row(an_instance(), nodes={"pod-1": "node-a"})
-    finished = runs.Run(dag="tutorial", run="manual__1", state="success", tasks=[row])
-    console = Console(width=160)
-    with console.capture() as capture:
-        console.print(runs.table(finished))
-    for word in ("tutorial", "manual__1", "extract", "pod-1", "node-a", "2.50", "1.25", "success"):
-        assert word in capture.get()
+def a_finished_run(airflow, *, dag_id="tutorial", **options):
+    return runs.run(target.resolve({}), airflow, dag_id=dag_id, options=runs.Options(**options))
 
 
-def test_summary_counts_states_and_calls_none_waiting():
-    states = [an_instance(state=None), an_instance(), an_instance()]
-    assert runs.summary(states) == "2 success, 1 waiting"
+def test_a_run_is_triggered_with_its_conf_and_followed_to_its_end():
+    airflow = FakeAirflow("queued", "running", "success")
+    assert a_finished_run(airflow, conf={"key": 1}).state == "success"
+    assert airflow.triggered == [("tutorial", {"key": 1})]
 
 
-@pytest.mark.parametrize(
-    ("dag_id", "expected"),
-    [
-        pytest.param("tutorail", "did you mean tutorial", id="typo"),
-        pytest.param("zzz", "2 DAGs are known", id="nothing-close"),
-    ],
-)
-def test_unknown_dag_offers_close_names(dag_id, expected):
-    assert expected in runs.unknown_dag(dag_id, known=["tutorial", "example"], broken=[])
+def test_tasks_are_joined_with_their_recorded_pods():
+    airflow = FakeAirflow("success", instances=[an_instance("extract"), an_instance("load")])
+    places = {row.task: row.places for row in a_finished_run(airflow).tasks}
+    assert places == {"extract": (report.Place(pod="pod-1", node="node-a"),), "load": ()}
 
 
-def test_unknown_dag_mentions_files_that_do_not_parse():
-    assert "do not parse: bad.py" in runs.unknown_dag("x", known=[], broken=["bad.py"])
+def test_every_try_of_a_retried_task_is_a_row():
+    airflow = FakeAirflow("success", instances=[an_instance("extract", try_number=2)])
+    found = [(row.task, row.try_number, len(row.places)) for row in a_finished_run(airflow).tasks]
+    assert found == [("extract", 1, 1), ("extract", 2, 0)]
+
+
+def test_an_unknown_dag_is_refused_before_anything_is_triggered():
+    airflow = FakeAirflow("success")
+    with pytest.raises(ToolError, match="did you mean tutorial"):
+        a_finished_run(airflow, dag_id="tutorail")
+    assert airflow.triggered == []
+
+
+def test_a_run_that_takes_too_long_is_said_to_go_on():
+    with pytest.raises(WorkFailedError, match=r"still running after 0 s: it goes on"):
+        a_finished_run(FakeAirflow("running"), timeout_s=0.0)
+
+
+def test_an_interrupted_wait_says_that_the_run_goes_on(capsys):
+    with pytest.raises(KeyboardInterrupt):
+        a_finished_run(FakeAirflow(KeyboardInterrupt()))
+    assert "run manual__1 of tutorial goes on in Airflow" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", ""])
@@ -73,22 +120,5 @@ def test_conf_must_be_a_json_object(text):
         runs.parse_conf(text)
 
 
-@pytest.mark.parametrize(
-    ("kind", "spec", "status", "expected"),
-    [
-        pytest.param("Deployment", {"replicas": 2}, {"readyReplicas": 1}, (1, 2), id="half"),
-        pytest.param("StatefulSet", {"replicas": 1}, {}, (0, 1), id="not-yet"),
-        pytest.param("Job", {"completions": 1}, {"succeeded": 1}, (1, 1), id="job-done"),
-        pytest.param("Deployment", {"replicas": 0}, {}, (0, 0), id="scaled-to-nothing"),
-    ],
-)
-def test_readiness_of_workloads(kind, spec, status, expected):
-    item = {
-        "kind": kind,
-        "metadata": {"name": "x", "labels": {"app.kubernetes.io/component": "scheduler"}},
-        "spec": spec,
-        "status": status,
-    }
-    found = release.parse_workload(item)
-    assert (found.ready, found.wanted) == expected
-    assert found.is_ready is (expected[0] >= expected[1])
+def test_conf_is_read():
+    assert runs.parse_conf('{"key": [1]}') == {"key": [1]}

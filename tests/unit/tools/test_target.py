@@ -41,6 +41,13 @@ def test_a_named_context_is_pinned_and_never_the_current_one(kubeconfig):
     assert found.registry == "r.example:5000/team"
 
 
+def test_releases_in_two_namespaces_of_a_cluster_share_nothing(kubeconfig):
+    ours = target.resolve(named(kubeconfig, CONTEXT="prod", REGISTRY="r"))
+    theirs = target.resolve(named(kubeconfig, CONTEXT="prod", REGISTRY="r", NAMESPACE="team"))
+    assert (ours.namespace, theirs.namespace) == ("tradewind", "team")
+    assert ours.folder != theirs.folder
+
+
 def test_contexts_of_several_files_count_and_a_missing_file_is_skipped(kubeconfig, tmp_path):
     second = tmp_path / "second"
     second.write_text(yaml.safe_dump({"contexts": [{"name": "k3s"}]}))
@@ -61,6 +68,14 @@ def test_contexts_of_several_files_count_and_a_missing_file_is_skipped(kubeconfi
         pytest.param({"CLUSTER": "prod"}, "CLUSTER=prod is unknown", id="unknown-choice"),
         pytest.param(
             {"CLUSTER": "", "CONTEXT": "prod"}, "add CLUSTER=current", id="context-for-local"
+        ),
+        pytest.param(
+            {"CLUSTER": "", "NAMESPACE": "team"}, "add CLUSTER=current", id="namespace-for-local"
+        ),
+        pytest.param(
+            {"CONTEXT": "prod", "REGISTRY": "r", "NAMESPACE": "Team A"},
+            "NAMESPACE=Team A is no name of a namespace",
+            id="namespace",
         ),
     ],
 )

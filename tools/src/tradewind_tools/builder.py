@@ -5,13 +5,12 @@ without systemd on a bare machine. Its cache survives `cluster down`.
 """
 
 import os
-import time
 from dataclasses import dataclass
 
 from tradewind_tools import command, console, locks, packages, paths, processes
 from tradewind_tools.cluster.layout import Layout
 from tradewind_tools.cluster.teardown import BUILDER
-from tradewind_tools.errors import ToolError, WorkFailedError
+from tradewind_tools.errors import ToolError
 from tradewind_tools.processes import Program
 
 READY_TIMEOUT_S = 60.0
@@ -46,9 +45,17 @@ def ensure() -> Builder:
     docker = [DEBIAN_DOCKER, "--host", f"unix://{layout.local / 'docker.sock'}"]
     with locks.exclusive(layout.state / "builder.lock", waiting_for="the build daemon"):
         program = _daemon(layout)
-        if processes.start(program):
-            with console.step("starting the build daemon"):
-                _wait(program, docker)
+        if processes.alive(program) and command.succeeds([*docker, "version"]):
+            return Builder(docker)
+        with console.step("starting the build daemon"):
+            # One that an interrupted call began is waited for too.
+            processes.start(program)
+            processes.wait_ready(
+                [program],
+                lambda: command.succeeds([*docker, "version"]),
+                what="dockerd",
+                timeout_s=READY_TIMEOUT_S,
+            )
     return Builder(docker)
 
 
@@ -68,13 +75,3 @@ def _daemon(layout: Layout) -> Program:
         state=layout.state,
         environment={},
     )
-
-
-def _wait(program: Program, docker: list[str]) -> None:
-    deadline_s = time.monotonic() + READY_TIMEOUT_S
-    while not command.succeeds([*docker, "version"]):
-        processes.check_alive(program)
-        if time.monotonic() > deadline_s:
-            tail = processes.log_tail(program.log_file)
-            raise WorkFailedError(f"dockerd is not ready after {READY_TIMEOUT_S:.0f} s:\n{tail}")
-        time.sleep(0.2)

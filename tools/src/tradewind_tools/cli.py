@@ -15,11 +15,13 @@ from tradewind_tools import (
     programs,
     release,
     runs,
+    status,
     target,
     tiers,
     upstream,
 )
-from tradewind_tools.cluster import bringup, status, teardown
+from tradewind_tools.cluster import bringup, teardown
+from tradewind_tools.cluster import status as local_cluster
 from tradewind_tools.cluster.layout import Layout
 from tradewind_tools.errors import ToolError
 
@@ -74,7 +76,7 @@ def cluster_down(*, purge: bool) -> None:
 @cluster_group.command("status")
 def cluster_status() -> None:
     """Show its programs; exit code 1 unless all run."""
-    sys.exit(status.show(_layout()))
+    sys.exit(local_cluster.show(_layout()))
 
 
 @main.group("programs")
@@ -113,18 +115,14 @@ def upstream_run(words: tuple[str, ...]) -> None:
 
 @main.group("target")
 def target_group() -> None:
-    """The cluster that CLUSTER, CONTEXT and REGISTRY name."""
+    """The cluster that CLUSTER, CONTEXT, REGISTRY and NAMESPACE name."""
 
 
 @target_group.command("run", context_settings=REST)
 @click.argument("words", nargs=-1, required=True)
 def target_run(words: tuple[str, ...]) -> None:
-    """Run COMMAND… with KUBECONFIG, CONTEXT and REGISTRY of the named cluster."""
-    chosen = _target()
-    helm = programs.ensure("helm4")["helm"]
-    kubectl = programs.ensure("kubernetes", binaries=["kubectl"])["kubectl"]
-    tools = {"HELM": str(helm), "KUBECTL": str(kubectl)}
-    _replace(list(words), chosen.environment | tools)
+    """Run COMMAND… with KUBECONFIG, CONTEXT, REGISTRY and NAMESPACE of the named cluster."""
+    _replace(list(words), _target().environment)
 
 
 @main.group("images")
@@ -171,14 +169,16 @@ def release_down(*, purge: bool) -> None:
 @release_group.command("status")
 def release_status() -> None:
     """Show what runs; exit code 1 unless all is ready."""
-    sys.exit(release.show_status(_target()))
+    sys.exit(status.show(_target()))
 
 
-@release_group.command("logs", context_settings=REST)
+@release_group.command("logs")
 @click.argument("words", nargs=-1, required=True, metavar="COMPONENT | DAG RUN TASK")
-def release_logs(words: tuple[str, ...]) -> None:
+@click.option("--map-index", type=int, help="Of a mapped task: only this one.")
+@click.option("--try", "try_number", type=int, help="Instead of the last try.")
+def release_logs(words: tuple[str, ...], *, map_index: int | None, try_number: int | None) -> None:
     """Show logs of a component, or of a task through Airflow's API."""
-    release.logs(_running(), list(words))
+    status.logs(_running(), list(words), map_index=map_index, try_number=try_number)
 
 
 @main.group("dags")

@@ -8,11 +8,18 @@ from pathlib import Path
 from tradewind_tools.errors import WorkFailedError
 
 
-def run(command: Sequence[str], *, text_input: str | None = None, timeout_s: float = 60) -> str:
+def run(
+    command: Sequence[str],
+    *,
+    text_input: str | None = None,
+    timeout_s: float = 60,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Return what the program printed; raises WorkFailedError with its error output."""
     try:
         done = subprocess.run(
             list(command),
+            env=environment,
             input=text_input,
             stdin=subprocess.DEVNULL if text_input is None else None,
             capture_output=True,

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -56,16 +55,3 @@ def items(target: Target, *arguments: str) -> list[dict[str, Any]]:
     """Return the objects of `kubectl get …`; an empty list when there are none."""
     found: list[dict[str, Any]] = json.loads(run(target, "get", *arguments, "-o", "json"))["items"]
     return found
-
-
-def background(target: Target, *arguments: str) -> "subprocess.Popen[str]":
-    """Start kubectl in the background; the caller ends it."""
-    words: Sequence[str] = command(target, *arguments)
-    return subprocess.Popen(
-        words,
-        env=environment(target),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )

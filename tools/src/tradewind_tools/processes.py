@@ -14,7 +14,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tradewind_tools.errors import WorkFailedError
 MARK = "TRADEWIND_PROCESS"
 STOP_TIMEOUT_S = 15.0
 """Between SIGTERM and SIGKILL. Well-behaved servers need two or three seconds."""
+READY_POLL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +175,23 @@ def check_alive(program: Program) -> None:
     if recorded(program.pid_file) is None:
         tail = log_tail(program.log_file)
         raise WorkFailedError(f"{program.name} ended, see {program.log_file}:\n{tail}")
+
+
+def wait_ready(
+    programs: Sequence[Program], ready: Callable[[], bool], *, what: str, timeout_s: float
+) -> None:
+    """Wait until `ready`; raises WorkFailedError when a program ends before, or time is up."""
+    deadline_s = time.monotonic() + timeout_s
+    while not ready():
+        for program in programs:
+            check_alive(program)
+        if time.monotonic() > deadline_s:
+            log_file = programs[0].log_file
+            raise WorkFailedError(
+                f"{what} is not ready after {timeout_s:.0f} s, see {log_file.parent}:\n"
+                f"{log_tail(log_file)}"
+            )
+        time.sleep(READY_POLL_S)
 
 
 def marked(state: Path) -> Iterator[tuple[int, str]]:

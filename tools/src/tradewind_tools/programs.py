@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tradewind_tools import command, console, locks, paths
+from tradewind_tools import command, console, locks, paths, room
 from tradewind_tools.errors import ToolError, WorkFailedError
 
 MODULES = paths.CHECKOUT / "tools" / "programs"
+NEEDED_GIB = 3
+"""For one program: Kubernetes' compiled packages are the most."""
 TAIL_LINES = 25
 """Lines of a failed build's output that are shown."""
 
@@ -151,6 +153,7 @@ def ensure(name: str, *, binaries: Sequence[str] = ()) -> dict[str, Path]:
         discard_partial(module)
         missing = [binary for binary, path in found.items() if not path.is_file()]
         if missing:
+            room.check(paths.cache_dir(), needed_gib=NEEDED_GIB, what=f"building {name}")
             _build(module, missing)
     return found
 
@@ -187,6 +190,8 @@ def _environment() -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if key not in {"GOOS", "GOARCH"}}
     return kept | {
         "CGO_ENABLED": "0",
+        # Gigabytes: where TRADEWIND_CACHE says, and gone with it.
+        "GOCACHE": os.environ.get("GOCACHE") or str(paths.cache_dir() / "go-build"),
         "GOFLAGS": "-mod=readonly -buildvcs=false",
         "GOTOOLCHAIN": "local",
         "GOWORK": "off",

@@ -1,8 +1,9 @@
 """Which cluster and registry a verb works on.
 
 `CLUSTER=local` is the cluster that we start ourselves, with its own kubeconfig. `CLUSTER=current`
-is one that the user names by CONTEXT and REGISTRY; a kubeconfig's current-context is never used,
-since the user did not say it. Nothing here starts, changes or contacts a cluster.
+is one that the user names by CONTEXT and REGISTRY, and by NAMESPACE where ours is not to be used; a
+kubeconfig's current-context is never used, since the user did not say it.
+Nothing here starts, changes or contacts a cluster.
 """
 
 import os
@@ -21,6 +22,9 @@ from tradewind_tools.errors import ToolError
 LOCAL = "local"
 NAMED = "current"
 EXAMPLE = "CLUSTER=current CONTEXT=kind-dev REGISTRY=registry.example:5000/team ./task up"
+NAMESPACE = "tradewind"
+"""Of the release, unless a named cluster gets another."""
+NAMESPACE_FORM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 REGISTRY_FORM = re.compile(r"[\w.-]+(:\d+)?(/[\w.-]+)*", re.ASCII)
 
 
@@ -35,6 +39,8 @@ class Target:
     registry: str
     """`host[:port][/path]`, without scheme."""
     is_local: bool
+    namespace: str = NAMESPACE
+    """Where the release lives."""
 
     @property
     def kubectl_arguments(self) -> list[str]:
@@ -53,6 +59,7 @@ class Target:
             "KUBECONFIG": os.pathsep.join(map(str, self.kubeconfigs)),
             "CONTEXT": self.context,
             "REGISTRY": self.registry,
+            "NAMESPACE": self.namespace,
         }
 
     @property
@@ -72,7 +79,7 @@ def resolve(environment: Mapping[str, str]) -> Target:
 
 
 def _local(environment: Mapping[str, str]) -> Target:
-    for variable in ("CONTEXT", "REGISTRY"):
+    for variable in ("CONTEXT", "REGISTRY", "NAMESPACE"):
         if value := environment.get(variable):
             raise ToolError(
                 f"{variable}={value} is set but CLUSTER=current is not: add CLUSTER=current, "
@@ -104,12 +111,20 @@ def _named(environment: Mapping[str, str]) -> Target:
         )
     if not REGISTRY_FORM.fullmatch(registry):
         raise ToolError(f"REGISTRY={registry} is not HOST[:PORT][/PATH]: leave out the scheme")
+    namespace = environment.get("NAMESPACE") or NAMESPACE
+    if not NAMESPACE_FORM.fullmatch(namespace):
+        raise ToolError(
+            f"NAMESPACE={namespace} is no name of a namespace: use at most 63 lower-case letters, "
+            "digits and dashes"
+        )
+    folder = re.sub(r"[^\w.-]+", "_", context, flags=re.ASCII).lstrip(".")
     return Target(
-        name=re.sub(r"[^\w.-]+", "_", context, flags=re.ASCII).lstrip(".") + ".context",
+        name=f"{folder}.{namespace}.context",
         kubeconfigs=tuple(files),
         context=context,
         registry=registry,
         is_local=False,
+        namespace=namespace,
     )
 
 

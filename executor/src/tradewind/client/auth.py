@@ -1,8 +1,8 @@
-"""Where the API server is and how to prove who we are.
+"""How to prove who we are, and keep proving it while tokens and certificates change.
 
-In a pod: the mounted ServiceAccount, whose token is read again once a minute because the kubelet
-rotates it. Elsewhere: a kubeconfig with client certificates or a token. Exec plugins and auth
-providers are refused with a sentence rather than half supported.
+In a pod: the mounted ServiceAccount. Elsewhere: one context of a kubeconfig, whose user signs in
+with a token, a token file, a client certificate, an exec plugin or a password. Everything that can
+change is read again when it did; nothing here waits for the network but plugins, as subprocesses.
 """
 
 from __future__ import annotations
@@ -10,18 +10,44 @@ from __future__ import annotations
 import base64
 import os
 import ssl
-import tempfile
-import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol
+from urllib.parse import urlsplit
 
-import yaml
-
+from tradewind.client import exec_plugin, kubeconfig, proxy
+from tradewind.client.errors import CredentialError
+from tradewind.client.exec_plugin import PluginCredentials
+from tradewind.client.files import FollowedFile
+from tradewind.client.kubeconfig import Entry
+from tradewind.client.tls import KeyPair, Material, TlsContexts, Trust
 from tradewind.errors import ConfigError
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-_TOKEN_REREAD_S = 60.0
+_OF_PLUGIN = "what the exec plugin gave"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What one call presents. Two proofs are equal when a server would judge them alike."""
+
+    authorization: str
+    """Value of the Authorization header, empty when certificates do the work."""
+    ssl_context: ssl.SSLContext | None
+    """None for a server that speaks plain HTTP."""
+
+
+class Prover(Protocol):
+    """Gives every call its proof. Loop thread only."""
+
+    async def proof(self) -> Proof:
+        """Return the proof of this moment; raises `CredentialError` when there is none."""
+        ...
+
+    def forget(self) -> None:
+        """Load anew at the next call: the server refused the last proof."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,33 +56,83 @@ class Credentials:
 
     server: str
     """Base URL without a trailing slash."""
-    ssl_context: ssl.SSLContext | None
-    token: str = ""
-    token_file: Path | None = None
-
-    def bearer(self) -> TokenSource:
-        """Return the source of this connection's bearer token."""
-        return TokenSource(token=self.token, path=self.token_file)
+    prover: Prover
+    server_name: str = ""
+    """Name the server's certificate is checked against, when it is not the URL's host."""
+    proxy: str = ""
 
 
-class TokenSource:
-    """A bearer token that follows its file. Loop thread only; reading it takes microseconds."""
+class FixedProof:
+    """A proof that never changes, for tests and tools."""
 
-    def __init__(self, *, token: str = "", path: Path | None = None) -> None:
-        self._token = token
-        self._path = path
-        self._read_at_s = float("-inf")
+    def __init__(self, *, token: str = "", ssl_context: ssl.SSLContext | None = None) -> None:
+        self._proof = Proof(f"Bearer {token}" if token else "", ssl_context)
 
-    def headers(self) -> dict[str, str]:
-        """Return the Authorization header, or nothing when certificates do the work."""
-        if self._path is not None and time.monotonic() - self._read_at_s > _TOKEN_REREAD_S:
-            self._token = self._path.read_text().strip()
-            self._read_at_s = time.monotonic()
-        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+    async def proof(self) -> Proof:
+        """Return it."""
+        return self._proof
 
     def forget(self) -> None:
-        """Read the file again at the next call, for instance after a 401."""
-        self._read_at_s = float("-inf")
+        """Nothing to load anew."""
+
+
+class FollowedProof:
+    """A proof that follows its files and its plugin."""
+
+    def __init__(
+        self,
+        *,
+        tls: TlsContexts | None,
+        authorization: Callable[[], str] = str,
+        pair: Callable[[], KeyPair | None] = lambda: None,
+        pair_origin: str = "",
+        files: Sequence[FollowedFile] = (),
+        plugin: PluginCredentials | None = None,
+    ) -> None:
+        self._tls = tls
+        self._authorization = authorization
+        self._pair = pair
+        self._pair_origin = pair_origin
+        self._files = files
+        self._plugin = plugin
+
+    async def proof(self) -> Proof:
+        """Return the proof of this moment.
+
+        Raises:
+            CredentialError: a file or the plugin gives none.
+
+        """
+        token, pair, origin = "", None, self._pair_origin
+        if self._plugin is not None:
+            credential = await self._plugin.current()
+            token, pair, origin = credential.token, credential.pair, _OF_PLUGIN
+        try:
+            context = None
+            if self._tls is not None:
+                context = self._tls.current(pair or self._pair(), origin=origin)
+            authorization = _bearer(token, _OF_PLUGIN) if token else self._authorization()
+            return Proof(authorization, context)
+        except ConfigError as error:
+            raise CredentialError(str(error)) from error
+
+    def check(self) -> None:
+        """Read everything that can be read now, but for the plugin.
+
+        Raises:
+            ConfigError: a file is missing or unusable.
+
+        """
+        self._authorization()
+        if self._tls is not None:
+            self._tls.current(self._pair(), origin=self._pair_origin)
+
+    def forget(self) -> None:
+        """Read the files again and run the plugin again at the next call."""
+        for file in self._files:
+            file.forget()
+        if self._plugin is not None:
+            self._plugin.forget()
 
 
 def in_cluster(*, verify_ssl: bool = True, ca_file: str = "") -> Credentials:
@@ -66,22 +142,30 @@ def in_cluster(*, verify_ssl: bool = True, ca_file: str = "") -> Credentials:
         ConfigError: not in a pod, or the pod mounts no ServiceAccount token.
 
     """
-    host, port = (
-        os.environ.get("KUBERNETES_SERVICE_HOST"),
-        os.environ.get("KUBERNETES_SERVICE_PORT", "443"),
-    )
-    token_file = SERVICE_ACCOUNT / "token"
-    if not host or not token_file.is_file():
+    host = os.environ.get("KUBERNETES_SERVICE_HOST", "")
+    port = os.environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host or not (SERVICE_ACCOUNT / "token").is_file():
         raise ConfigError(
             "in_cluster is True but this process has no mounted ServiceAccount token: "
             "set automountServiceAccountToken on the scheduler's pod, or [tradewind] in_cluster "
             "= False with a config_file"
         )
     netloc = f"[{host}]" if ":" in host else host
+    server = f"https://{netloc}:{port}"
+    token = FollowedFile(SERVICE_ACCOUNT / "token", what="the ServiceAccount's token")
+    authority = _bundle(ca_file) or FollowedFile(
+        SERVICE_ACCOUNT / "ca.crt", what="the ServiceAccount's CA bundle"
+    )
+    prover = FollowedProof(
+        tls=TlsContexts(Trust(authority=authority.read, verify=verify_ssl, origin=authority.what)),
+        authorization=lambda: _bearer(_text(token), token.what),
+        files=(token, authority),
+    )
+    prover.check()
     return Credentials(
-        server=f"https://{netloc}:{port}",
-        ssl_context=_ssl_context(ca_file or str(SERVICE_ACCOUNT / "ca.crt"), verify=verify_ssl),
-        token_file=token_file,
+        server=server,
+        prover=prover,
+        proxy=proxy.choose(server, configured="", origin="", environ=os.environ),
     )
 
 
@@ -90,74 +174,134 @@ def from_kubeconfig(
 ) -> Credentials:
     """Return the credentials of one context of the kubeconfig at `path`.
 
+    An empty `path` means the files of KUBECONFIG, merged, or the one in the home folder.
+
     Raises:
-        ConfigError: the file, the context or a usable credential is missing.
+        ConfigError: a file, the context or a usable credential is missing.
 
     """
-    file = Path(path or os.environ.get("KUBECONFIG", "") or Path.home() / ".kube" / "config")
-    if not file.is_file():
-        raise ConfigError(f"no kubeconfig at {str(file)!r}: set [tradewind] config_file")
-    document = yaml.safe_load(file.read_text()) or {}
-    name = context or document.get("current-context", "")
-    chosen = _named(document, "contexts", "context", name, file)
-    cluster = _named(document, "clusters", "cluster", chosen.get("cluster", ""), file)
-    user = _named(document, "users", "user", chosen.get("user", ""), file)
-    for plugin in ("exec", "auth-provider"):
-        if plugin in user:
-            raise ConfigError(
-                f"context {name!r} in {str(file)!r} signs in through {plugin!r}, which is not "
-                "supported yet: use a context with client certificates or a token"
-            )
-    verify = verify_ssl and not cluster.get("insecure-skip-tls-verify", False)
-    server = str(cluster.get("server", "")).rstrip("/")
-    tls = _ssl_context(ca_file, verify=verify) if ca_file else _kubeconfig_tls(cluster, verify)
-    _load_client_certificate(tls, user, folder=file.parent)
-    token_file = user.get("tokenFile")
+    paths = [Path(path).expanduser()] if path else kubeconfig.default_paths()
+    chosen = kubeconfig.load(paths, context=context)
+    server = _server(chosen.cluster)
+    trust = _trust(chosen.cluster, verify_ssl=verify_ssl, ca_file=ca_file)
+    prover = _prover(chosen, trust if server.startswith("https") else None)
+    prover.check()
     return Credentials(
         server=server,
-        ssl_context=tls if server.startswith("https") else None,
-        token=user.get("token", ""),
-        token_file=file.parent / token_file if token_file else None,
+        prover=prover,
+        server_name=chosen.cluster.text("tls-server-name"),
+        proxy=proxy.choose(
+            server,
+            configured=chosen.cluster.text("proxy-url"),
+            origin=chosen.cluster.field("proxy-url"),
+            environ=os.environ,
+        ),
     )
 
 
-def _named(
-    document: dict[str, Any], plural: str, kind: str, name: str, file: Path
-) -> dict[str, Any]:
-    entries = {entry["name"]: entry.get(kind) or {} for entry in document.get(plural) or ()}
-    if name not in entries:
-        known = ", ".join(sorted(entries)) or "none"
-        raise ConfigError(f"no {kind} {name!r} in {str(file)!r}: it has {known}")
-    return dict(entries[name])
+def _server(cluster: Entry) -> str:
+    server = cluster.text("server").rstrip("/")
+    try:
+        parts = urlsplit(server)
+        usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError(f"{cluster.field('server')} is {server!r}: write https://HOST:PORT")
+    return server
 
 
-def _kubeconfig_tls(cluster: dict[str, Any], verify: bool) -> ssl.SSLContext:  # noqa: FBT001
-    inline = cluster.get("certificate-authority-data")
-    pem = base64.b64decode(inline).decode() if inline else ""
-    return _ssl_context(cluster.get("certificate-authority", ""), verify=verify, ca_pem=pem)
+def _trust(cluster: Entry, *, verify_ssl: bool, ca_file: str) -> Trust:
+    verify = verify_ssl and not cluster.flag("insecure-skip-tls-verify")
+    bundle = _bundle(ca_file)
+    if bundle is not None:
+        return Trust(authority=bundle.read, verify=verify, origin=bundle.what)
+    name = "certificate-authority"
+    return Trust(authority=_pem(cluster, name), verify=verify, origin=cluster.field(name))
 
 
-def _ssl_context(ca_file: str, *, verify: bool, ca_pem: str = "") -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file or None, cadata=ca_pem or None)
-    # Python 3.13 also demands a keyUsage extension of the CA, which many clusters' CAs lack and
-    # every other client accepts. Chain and host name are still checked. Delete when kubeadm, k3s
-    # and the clouds' CAs carry it.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
+def _bundle(ca_file: str) -> FollowedFile | None:
+    """Return the CA bundle of the settings, which replaces every other, or None."""
+    return FollowedFile(Path(ca_file), what="[tradewind] ssl_ca_cert") if ca_file else None
 
 
-def _load_client_certificate(tls: ssl.SSLContext, user: dict[str, Any], *, folder: Path) -> None:
-    """Give the context the user's certificate; inline ones pass through a private file."""
-    if "client-certificate" in user:
-        certificate, key = folder / user["client-certificate"], folder / user["client-key"]
-        tls.load_cert_chain(certificate, key)
-    elif "client-certificate-data" in user:
-        # ssl reads certificates from files only; the folder is ours alone (0700) and short-lived.
-        with tempfile.TemporaryDirectory(prefix="tradewind-") as private:
-            certificate, key = Path(private, "crt"), Path(private, "key")
-            certificate.write_bytes(base64.b64decode(user["client-certificate-data"]))
-            key.write_bytes(base64.b64decode(user["client-key-data"]))
-            tls.load_cert_chain(certificate, key)
+def _prover(context: kubeconfig.Context, trust: Trust | None) -> FollowedProof:
+    """Choose among the user's credentials in kubectl's order: token, plugin, password."""
+    user = context.user
+    for key in ("as", "as-groups", "as-uid", "as-user-extra"):
+        if user.values.get(key):
+            # Left out silently, calls would be made with more rights than the file says.
+            raise ConfigError(f"{user.field(key)} is not supported: name a user of its own")
+    tls = None if trust is None else TlsContexts(trust)
+    pair, pair_origin = _key_pair(user)
+    token_file, token = user.path("tokenFile"), user.text("token")
+    authorization, files, plugin = _password(user), [], None
+    if token_file is not None:
+        file = FollowedFile(token_file, what=user.field("tokenFile"))
+        authorization, files = lambda: _bearer(_text(file), file.what), [file]
+    elif token:
+        bearer = _bearer(token, user.field("token"))
+        authorization = lambda: bearer  # noqa: E731 - one of three sources of one value
+    elif "exec" in user.values:
+        plugin = _plugin(context, trust)
+    elif "auth-provider" in user.values:
+        raise ConfigError(
+            f"{user.field('auth-provider')} is gone from Kubernetes since 1.26: sign in with an "
+            "exec plugin, for instance kubelogin or gke-gcloud-auth-plugin"
+        )
+    return FollowedProof(
+        tls=tls,
+        authorization=authorization,
+        pair=pair,
+        pair_origin=pair_origin,
+        files=files,
+        plugin=plugin,
+    )
+
+
+def _plugin(context: kubeconfig.Context, trust: Trust | None) -> PluginCredentials:
+    if not isinstance(context.user.values["exec"], Mapping):
+        raise ConfigError(f"{context.user.field('exec')} is no mapping: give it a `command`")
+    info = exec_plugin.cluster_info(context.cluster, authority=trust.authority() if trust else b"")
+    return PluginCredentials(exec_plugin.plugin_of(context.user, cluster=info))
+
+
+def _key_pair(user: Entry) -> tuple[Callable[[], KeyPair | None], str]:
+    """Return the reader of the user's client certificate and its name for errors."""
+    has = [any(user.values.get(key + end) for end in ("", "-data")) for key in _PAIR]
+    origin = user.field(_PAIR[0])
+    if not any(has):
+        return lambda: None, origin
+    if not all(has):
+        raise ConfigError(f"{origin} and {_PAIR[1]} belong together: give both or none")
+    certificate, key = (_pem(user, name) for name in _PAIR)
+    return lambda: KeyPair(certificate(), key()), origin
+
+
+_PAIR = ("client-certificate", "client-key")
+
+
+def _pem(entry: Entry, name: str) -> Material:
+    """Return the reader of a PEM field: inline data wins over a file, as in kubectl."""
+    data, path = entry.data(f"{name}-data"), entry.path(name)
+    if data or path is None:
+        return lambda: data
+    return FollowedFile(path, what=entry.field(name)).read
+
+
+def _password(user: Entry) -> Callable[[], str]:
+    name = user.text("username")
+    if not name:
+        return str
+    pair = base64.b64encode(f"{name}:{user.text('password')}".encode()).decode()
+    return lambda: f"Basic {pair}"
+
+
+def _bearer(token: str, origin: str) -> str:
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ConfigError(f"{origin} is no token: one line of ASCII without spaces is expected")
+    return f"Bearer {token}"
+
+
+def _text(file: FollowedFile) -> str:
+    return file.read().decode(errors="replace").strip()

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 from tradewind.client import auth
 from tradewind.client.http import HttpCluster
+from tradewind.client.inspection import HttpInspection, Inspection
 from tradewind.client.protocol import Cluster
+from tradewind.client.transport import Transport
 from tradewind.config import Settings
+from tradewind.metrics import UNMEASURED, Metrics
 
 
-def connect(settings: Settings) -> Cluster:
-    """Return the cluster the settings name.
+def connect(settings: Settings, *, measured: Metrics = UNMEASURED) -> Cluster:
+    """Return the cluster the settings name; its calls are counted in `measured`.
 
     Raises:
         ConfigError: the credentials are missing or unusable.
 
     """
     return HttpCluster(
-        _credentials(settings),
+        credentials(settings),
         request_timeout_s=settings.request_timeout_s,
         silence_s=settings.watch_silence_s,
+        measured=measured,
     )
 
 
-def _credentials(settings: Settings) -> auth.Credentials:
+def inspect(settings: Settings) -> Inspection:
+    """Return what asks the cluster of the settings for its limits.
+
+    Raises:
+        ConfigError: the credentials are missing or unusable.
+
+    """
+    timeout_s = settings.request_timeout_s
+    return HttpInspection(Transport(credentials(settings), request_timeout_s=timeout_s))
+
+
+def credentials(settings: Settings) -> auth.Credentials:
+    """Return what the settings sign in with.
+
+    Raises:
+        ConfigError: it is missing or unusable.
+
+    """
     if settings.in_cluster:
         return auth.in_cluster(verify_ssl=settings.verify_ssl, ca_file=settings.ssl_ca_cert)
     return auth.from_kubeconfig(

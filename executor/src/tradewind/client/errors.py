@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from tradewind.errors import TradewindError
 
-_PAYLOAD_CHARS = 256
+_MESSAGE_CHARS = 1000
+"""The longest sentences worth reading whole are Pod Security's, about 600 characters."""
 _RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -18,6 +19,15 @@ class ClusterError(TradewindError):
 
 class ConnectionLostError(ClusterError):
     """No complete answer arrived: refused, reset, timed out. The call may have taken effect."""
+
+    retryable = True
+
+
+class CredentialError(ClusterError):
+    """We have nothing to sign in with right now, so that the call was not even tried.
+
+    Repeating can help: a token service recovers, a rotated file arrives.
+    """
 
     retryable = True
 
@@ -33,10 +43,11 @@ class ApiError(ClusterError):
         message: str = "",
         retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(f"{status} {reason or 'error'}: {message[:_PAYLOAD_CHARS]}")
+        shown = message if len(message) <= _MESSAGE_CHARS else f"{message[:_MESSAGE_CHARS]}…"
+        super().__init__(f"{status} {reason or 'error'}: {shown}")
         self.status = status
         self.reason = reason
-        self.message = message[:_PAYLOAD_CHARS]
+        self.message = shown
         self.retryable = status in _RETRYABLE_STATUS
         self.retry_after_s = retry_after_s
 

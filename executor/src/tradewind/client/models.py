@@ -13,6 +13,9 @@ import msgspec
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"]
 
+Quantity = str | int | float
+"""An amount such as `512Mi`. The server always answers with text; manifests may hold numbers."""
+
 
 class _Base(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Kubernetes' JSON is camelCase; unknown fields are ignored."""
@@ -55,7 +58,10 @@ class ContainerStatus(_Base, frozen=True):
 
     name: str
     state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
     restart_count: int = 0
+    started: bool | None = None
+    """False while the startup probe of a running container has not passed."""
 
 
 class Condition(_Base, frozen=True):
@@ -80,10 +86,30 @@ class Metadata(_Base, frozen=True):
     deletion_timestamp: str | None = None
 
 
+class Resources(_Base, frozen=True):
+    """The upper bounds of a container, or of a whole pod."""
+
+    limits: dict[str, Quantity] = {}
+
+
+class Container(_Base, frozen=True):
+    """What was asked for a container; an init container with a restart policy is a sidecar."""
+
+    name: str
+    image: str = ""
+    restart_policy: str = ""
+    resources: Resources = Resources()
+
+
 class Spec(_Base, frozen=True):
-    """The part of a pod's spec that the cluster fills in."""
+    """What an explanation quotes from a pod's spec, and the node the scheduler chose."""
 
     node_name: str = ""
+    scheduler_name: str = ""
+    active_deadline_seconds: int | None = None
+    containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
+    resources: Resources = Resources()
 
 
 class Status(_Base, frozen=True):
@@ -126,3 +152,46 @@ class WatchEvent(_Base, frozen=True):
 
     type: EventType
     pod: Pod
+
+
+class EventSeries(_Base, frozen=True):
+    """How often an event of the newer kind was repeated."""
+
+    count: int = 0
+    last_observed_time: str | None = None
+
+
+class Event(_Base, frozen=True):
+    """What some component of the cluster said about a pod, repeated events told once."""
+
+    reason: str = ""
+    message: str = ""
+    type: str = ""
+    """`Normal` or `Warning`."""
+    count: int = 0
+    first_timestamp: str | None = None
+    last_timestamp: str | None = None
+    event_time: str | None = None
+    series: EventSeries | None = None
+
+    @property
+    def times(self) -> int:
+        """How often it was said, at least once."""
+        return max(1, self.count, self.series.count if self.series else 0)
+
+    @property
+    def last_seen(self) -> str:
+        """When it was last said, as text that sorts by time; empty when nothing tells.
+
+        The kubelet writes whole seconds and the scheduler microseconds: without their `Z` the
+        two compare as text.
+        """
+        repeated = self.series.last_observed_time if self.series else None
+        latest = repeated or self.last_timestamp or self.event_time or self.first_timestamp
+        return (latest or "").removesuffix("Z")
+
+
+class EventPage(_Base, frozen=True):
+    """The answer to a list of events."""
+
+    items: tuple[Event, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
-from tradewind.client.models import Pod, PodPage, WatchEvent
+from tradewind.client.models import Event, Pod, PodPage, WatchEvent
 
 
 class Cluster(Protocol):
@@ -48,6 +48,14 @@ class Cluster(Protocol):
 
     async def read_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> str:
         """Return the last lines of a container's log."""
+        ...
+
+    async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:
+        """Return what the cluster said about that very pod, latest last; none for no such pod.
+
+        At most `limit` events, whichever the server finds first. It scans the namespace's events
+        for this, so ask only about pods that give cause.
+        """
         ...
 
     async def close(self) -> None:

@@ -238,9 +238,13 @@ class Dispatcher:
         if launch_id is None:
             return
         entry = self.ledger.get(launch_id)
-        if entry is None:
+        if entry is None and not change.gone:
             self._banisher.saw(launch_id, pod)
-        elif entry.phase is not Phase.TRUSTED and self._is_present(entry, pod):
+        elif (
+            entry is not None
+            and entry.phase is not Phase.TRUSTED
+            and self._is_present(entry, change)
+        ):
             self._go_on(entry, change)
 
     def on_listed(self, listing: Listing) -> None:
@@ -250,16 +254,17 @@ class Dispatcher:
             if pod is None or listing.namespace not in {"", pod.metadata.namespace}:
                 continue
             if entry.live_since_s < listing.began_s and pod.metadata.uid not in listing.uids:
-                self.vanished(entry, f"{diagnosis.deleted(pod)}; nobody saw it end")
+                self.vanished(entry, diagnosis.deleted(pod, seen=False).sentence)
 
-    def _is_present(self, entry: Entry, pod: Pod) -> bool:
+    def _is_present(self, entry: Entry, change: Change) -> bool:
         """Whether the pod is the launch's present one; an earlier one must not live beside it."""
+        pod = change.pod
         ordinal = labels.ordinal_of(pod.metadata.labels)
         if ordinal == entry.ordinal:
             return True
         if entry.launch is None:
             return ordinal > entry.ordinal
-        if ordinal < entry.ordinal and not state.of(pod).has_ended:
+        if ordinal < entry.ordinal and not (change.gone or state.of(pod).has_ended):
             self.deleter.delete(pod)
         return False
 
@@ -280,7 +285,7 @@ class Dispatcher:
             case PodState.FAILED:
                 self.end(entry, reason=diagnosis.of(pod))
             case _ if change.gone:
-                self.end(entry, reason=diagnosis.deleted(pod))
+                self.end(entry, reason=diagnosis.deleted(pod).sentence)
             case PodState.RUNNING if not (entry.announced or entry.reports_itself):
                 entry.announced = True
                 self._report(entry, Verdict.RUNNING, "")

@@ -1,98 +1,122 @@
-"""One sentence on why a pod ended, for the person who reads the failed task. Pure.
+"""Why a pod ended, for the person who reads the failed task. Pure.
 
-Most specific evidence first: the base container's own end, then a disruption announced in the
-conditions, then an init container, then the pod's reason, then what it was waiting for.
+Most specific evidence first: what the kubelet says of the whole pod, a disruption announced in the
+conditions, the end of the task's container, an init container, a deletion, what a container waits
+for, and last the events, which are needed only where the status tells nothing.
 """
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 
-from tradewind.client.models import ContainerStatus, Pod, Terminated
-from tradewind.pods import state
+from tradewind.client.models import Event, Pod, Terminated
+from tradewind.pods import causes, ending, pending, removal, startup, state
+from tradewind.pods.causes import Cause, Finding, Kind
+from tradewind.pods.state import PodState
 
-_SIGNAL_BASE = 128
-_MAX_CHARS = 400
+_STOPPED = frozenset({signal.SIGTERM, signal.SIGKILL})
+
+
+def explain(pod: Pod, *, events: Sequence[Event] = ()) -> Cause:
+    """Return why the pod ended or does not start.
+
+    `events` are those of that pod, latest last, if somebody asked for them.
+    """
+    finding = (
+        _whole_pod(pod, events)
+        or removal.from_disruption(pod)
+        or _container(pod)
+        or _init_container(pod)
+        or _deleting(pod)
+        or startup.find(pod, events=events)
+        or removal.from_events(events)
+        or pending.find(pod, events=events)
+        or removal.from_reason(pod)
+        or _silent(pod)
+    )
+    return causes.tell(pod, finding)
 
 
 def of(pod: Pod) -> str:
-    """Return why the pod ended or does not start: never empty, at most about 500 characters."""
-    evidence = (
-        _pod_reason(pod)
-        or _disruption(pod)
-        or _container_end(pod)
-        or _init_container(pod)
-        or _waiting(pod)
-        or f"pod is {pod.status.phase or 'unknown'} without a reason"
+    """Return the sentence of `explain`."""
+    return explain(pod).sentence
+
+
+def deleted(pod: Pod, *, events: Sequence[Event] = (), seen: bool = True) -> Cause:
+    """Return why the pod, as last seen, was gone before its container had ended.
+
+    `seen` is False when no watch told of its end and only its absence from a list did.
+    """
+    finding = (
+        removal.from_disruption(pod)
+        or removal.from_reason(pod)
+        or removal.from_events(events)
+        or Finding(Kind.DELETED, "it was deleted from outside")
     )
-    return f"pod {pod.metadata.namespace}/{pod.metadata.name}: {evidence[:_MAX_CHARS]}"
-
-
-def deleted(pod: Pod) -> str:
-    """Return the sentence for a pod that disappeared before its container had ended."""
     where = f" on node {pod.spec.node_name}" if pod.spec.node_name else ""
-    cause = _disruption(pod) or _pod_reason(pod) or "it was deleted from outside"
-    name = f"{pod.metadata.namespace}/{pod.metadata.name}"
-    return f"pod {name} was gone before its task had ended{where}: {cause}"
+    unseen = "" if seen else ", and nobody saw it end"
+    lead = f" was gone before its task had ended{where}{unseen}"
+    return causes.tell(pod, finding, lead=lead)
 
 
-def _container_end(pod: Pod) -> str:
+def _whole_pod(pod: Pod, events: Sequence[Event]) -> Finding | None:
+    finding = removal.from_reason(pod)
+    if finding is None or finding.kind is Kind.OTHER:
+        return None  # A reason that we do not know must not hide one that we do.
+    if finding.kind is not Kind.DEADLINE or state.has_started(pod):
+        return finding
+    # The deadline also counts the time before the start: what the pod waited for is the cause.
+    waited = startup.find(pod, events=events)
+    if waited is None:
+        return finding
+    facts = f"{finding.facts} before the task began: {waited.facts}"
+    return Finding(Kind.DEADLINE, facts, waited.remedy or causes.ABOUT[waited.kind].remedy)
+
+
+def _container(pod: Pod) -> Finding | None:
+    base = state.base_status(pod)
     end = state.ended(pod)
-    return "" if end is None or end.exit_code == 0 else f"container base {_ending(end)}"
+    if base is None or end is None:
+        return None
+    finding = ending.of(end, name=base.name, pod=pod) or _ended_well(end, name=base.name)
+    if finding.kind in {Kind.SIGNAL, Kind.NO_RESULT} and _was_deleted(pod, end):
+        how = ending.words(end, name=base.name)
+        return Finding(Kind.DELETED, f"deleted from outside while its task ran: {how}")
+    return finding
 
 
-def _ending(end: Terminated) -> str:
-    if end.reason == "OOMKilled":
-        return "was OOMKilled: it used more memory than its limit; raise the memory limit"
-    words = f"ended with exit code {end.exit_code}"
-    number = end.signal or (end.exit_code - _SIGNAL_BASE if end.exit_code > _SIGNAL_BASE else 0)
-    if number:
-        words += f" ({_signal_name(number)})"
-    if end.reason and end.reason not in {"Error", "Completed"}:
-        words += f", {end.reason}"
-    return f"{words}: {end.message}" if end.message else words
+def _ended_well(end: Terminated, *, name: str) -> Finding:
+    how = ending.words(end, name=name)
+    return Finding(Kind.NO_RESULT, f"{how}, but its task never reported a result")
 
 
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+def _was_deleted(pod: Pod, end: Terminated) -> bool:
+    """Whether the container obeyed a deletion: stopped by its signals, or ended well on them."""
+    obeyed = end.exit_code == 0 or ending.killed_by(end) in _STOPPED
+    return pod.metadata.deletion_timestamp is not None and obeyed
 
 
-def _disruption(pod: Pod) -> str:
-    for condition in pod.status.conditions:
-        if condition.type == "DisruptionTarget" and condition.status == "True":
-            return f"disrupted ({condition.reason}): {condition.message}"
-    return ""
-
-
-def _pod_reason(pod: Pod) -> str:
-    if not pod.status.reason:
-        return ""
-    return f"{pod.status.reason}: {pod.status.message}".rstrip(": ")
-
-
-def _init_container(pod: Pod) -> str:
+def _init_container(pod: Pod) -> Finding | None:
     for status in pod.status.init_container_statuses:
         end = status.state.terminated
-        if end is not None and end.exit_code != 0:
-            return f"init container {status.name} {_ending(end)}"
-    return ""
+        finding = None if end is None else ending.of(end, name=status.name, pod=pod)
+        if finding is None or state.is_sidecar(pod, status.name):
+            continue  # A sidecar is ended by the kubelet after the task's container, often badly.
+        if finding.kind in {Kind.EXIT_CODE, Kind.SIGNAL}:
+            remedy = f"read the log of init container {status.name!r} and correct it"
+            return Finding(Kind.INIT_CONTAINER, f"init {finding.facts}", remedy)
+        return Finding(finding.kind, f"init {finding.facts}", finding.remedy)
+    return None
 
 
-def _waiting(pod: Pod) -> str:
-    for status in (*pod.status.init_container_statuses, *pod.status.container_statuses):
-        if said := _waiting_reason(status):
-            return f"container {status.name} waits: {said}"
-    for condition in pod.status.conditions:
-        if condition.type == "PodScheduled" and condition.status == "False":
-            return f"not scheduled ({condition.reason}): {condition.message}"
-    return ""
+def _deleting(pod: Pod) -> Finding | None:
+    if state.of(pod) is not PodState.DELETING:
+        return None
+    return Finding(Kind.DELETED, "it is being deleted from outside, and its task has not ended")
 
 
-def _waiting_reason(status: ContainerStatus) -> str:
-    waiting = status.state.waiting
-    if waiting is None or waiting.reason in {"", "PodInitializing", "ContainerCreating"}:
-        return ""
-    return f"{waiting.reason}: {waiting.message}".rstrip(": ")
+def _silent(pod: Pod) -> Finding:
+    phase = pod.status.phase or "without a phase"
+    said = f": {pod.status.message}" if pod.status.message else " and gives no reason"
+    return Finding(Kind.NO_REASON, f"it is {phase}{said}")

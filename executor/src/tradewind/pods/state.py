@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from enum import Enum
 
-from tradewind.client.models import ContainerStatus, Pod, Terminated
+from tradewind.client.models import Container, ContainerStatus, Pod, Terminated
 from tradewind.pods.template import BASE_CONTAINER
+
+_EPOCH = "1970-01-01T00:00:00Z"
+"""What the kubelet writes as the start of a container whose command could not be started."""
 
 
 class PodState(Enum):
@@ -58,10 +61,29 @@ def has_started(pod: Pod) -> bool:
     if base is None:
         return False
     ended = base.state.terminated
-    return base.state.running is not None or (ended is not None and bool(ended.started_at))
+    return base.state.running is not None or (ended is not None and was_started(ended))
+
+
+def was_started(end: Terminated) -> bool:
+    """Whether the container that ended so had run at all."""
+    return bool(end.started_at) and end.started_at != _EPOCH
 
 
 def ended(pod: Pod) -> Terminated | None:
     """Return how the base container ended, or None while it has not."""
     base = base_status(pod)
     return None if base is None else base.state.terminated
+
+
+def asked(pod: Pod, name: str) -> Container | None:
+    """Return what the spec asks of the container of that name, whatever its position."""
+    for container in (*pod.spec.containers, *pod.spec.init_containers):
+        if container.name == name:
+            return container
+    return None
+
+
+def is_sidecar(pod: Pod, name: str) -> bool:
+    """Whether the init container of that name is a sidecar: it stays while the task runs."""
+    container = asked(pod, name)
+    return container is not None and container.restart_policy == "Always"

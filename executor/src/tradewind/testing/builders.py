@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from tradewind.client.models import Pod
+from tradewind.client.models import Event, Pod
 from tradewind.config import OPTIONS, Settings, load
 from tradewind.dispatch.ledger import Launch
 from tradewind.pods.labels import TaskRef
@@ -61,10 +61,32 @@ def a_launch(**changed: Any) -> Launch:
     return Launch(**(values | changed))
 
 
-def a_pod(*, status: Mapping[str, Any] | None = None, **metadata: Any) -> Pod:
-    """Return a decoded pod; metadata and status in Kubernetes' own camelCase."""
+def a_pod(
+    *,
+    status: Mapping[str, Any] | None = None,
+    spec: Mapping[str, Any] | None = None,
+    **metadata: Any,
+) -> Pod:
+    """Return a decoded pod; metadata, spec and status in Kubernetes' own camelCase."""
     identity = {"name": "etl-load", "namespace": "tasks", "uid": "u1", "resourceVersion": "1"}
-    return msgspec.convert({"metadata": identity | metadata, "status": dict(status or {})}, Pod)
+    parts = {
+        "metadata": identity | metadata,
+        "spec": dict(spec or {}),
+        "status": dict(status or {}),
+    }
+    return msgspec.convert(parts, Pod)
+
+
+def an_event(reason: str, message: str = "", *, at_s: int = 0, **more: Any) -> Event:
+    """Return a decoded event of the pod, `at_s` seconds after the first ones."""
+    told = {"reason": reason, "message": message, "lastTimestamp": f"2026-01-01T00:00:{at_s:02}Z"}
+    return msgspec.convert(told | more, Event)
+
+
+def condition(kind: str, reason: str, message: str = "", *, status: str = "True") -> dict[str, Any]:
+    """Return a status that holds this one condition."""
+    told = {"type": kind, "status": status, "reason": reason, "message": message}
+    return {"conditions": [told]}
 
 
 def base_running() -> dict[str, Any]:

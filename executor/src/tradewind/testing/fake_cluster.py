@@ -18,7 +18,15 @@ from typing import Any
 import msgspec
 
 from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
-from tradewind.client.models import EventType, ListMetadata, Metadata, Pod, PodPage, WatchEvent
+from tradewind.client.models import (
+    Event,
+    EventType,
+    ListMetadata,
+    Metadata,
+    Pod,
+    PodPage,
+    WatchEvent,
+)
 
 RawPod = dict[str, Any]
 
@@ -30,6 +38,7 @@ class FakeCluster:
         self._version = 1
         self._pods: dict[tuple[str, str], RawPod] = {}
         self._history: list[tuple[int, EventType, RawPod]] = []
+        self._events: dict[tuple[str, str], list[Event]] = defaultdict(list)
         self._compacted = 0
         self._news = asyncio.Condition()
         self._plans: dict[str, deque[tuple[ClusterError, bool]]] = defaultdict(deque)
@@ -53,6 +62,14 @@ class FakeCluster:
     async def vanish(self, namespace: str, name: str) -> None:
         """Remove the pod at once, with a DELETED event."""
         await self._record("DELETED", self._pods.pop((namespace, name)))
+
+    async def add_event(self, namespace: str, name: str, event: Mapping[str, Any]) -> None:
+        """Say something about the pod, in the API's camelCase, as a component of a cluster would.
+
+        Like the real ones, what was said stays when the pod goes.
+        """
+        uid = self._existing(namespace, name)["metadata"]["uid"]
+        self._events[namespace, uid].append(msgspec.convert(event, Event))
 
     def compact(self) -> None:
         """Forget the history: watches from an older version now get 410."""
@@ -159,6 +176,12 @@ class FakeCluster:
         self._call("log", name)
         self._existing(namespace, name)
         return "\n".join(self.logs.get(name, f"{container}\n").splitlines()[-tail_lines:])
+
+    async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:
+        """Return what the test said about the pod of that uid, latest last."""
+        self._call("events", pod_uid)
+        found = self._events[namespace, pod_uid][:limit]
+        return tuple(sorted(found, key=lambda event: event.last_seen))
 
     async def close(self) -> None:
         """Nothing to close."""

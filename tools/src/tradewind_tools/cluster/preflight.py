@@ -2,15 +2,12 @@
 
 import os
 import platform
-import shutil
-from pathlib import Path
 
-from tradewind_tools import command, packages, ports
+from tradewind_tools import command, packages, ports, room
 from tradewind_tools.cluster import network
 from tradewind_tools.cluster.layout import PORTS, Layout
 from tradewind_tools.errors import ToolError
 
-GIB = 1024**3
 NEEDED_GIB = 8
 """Etcd, image layers twice (registry and node), logs and volumes of a demo."""
 ALTERNATIVE = "or name a cluster that you have: CLUSTER=current CONTEXT=… REGISTRY=…"
@@ -24,18 +21,7 @@ def check_machine(layout: Layout) -> None:
         )
     if os.geteuid() != 0:
         raise ToolError(f"the local cluster needs root: start it with sudo, {ALTERNATIVE}")
-    check_room(layout.state, needed_gib=NEEDED_GIB)
-
-
-def check_room(folder: Path, *, needed_gib: int) -> None:
-    """Raise ToolError when the file system of `folder` (which may not exist yet) lacks room."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free_gib = shutil.disk_usage(existing).free / GIB
-    if free_gib < needed_gib:
-        raise ToolError(
-            f"{existing} has {free_gib:.1f} GiB free, {needed_gib} GiB are needed: free some, or "
-            "set TRADEWIND_STATE and TRADEWIND_CACHE to folders on a larger disk"
-        )
+    room.check(layout.state, needed_gib=NEEDED_GIB, what="the local cluster")
 
 
 def check_surroundings(*, to_start: list[str]) -> None:

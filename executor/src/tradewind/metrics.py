@@ -1,0 +1,209 @@
+"""Every metric the product gives, in one table: `METRICS`. A leaf that knows no Airflow.
+
+Code counts with the constants below, so that a misspelt name does not import. A wrong label is a
+ValueError of the default `Metrics`, which every test runs with; the one that feeds Airflow's stats
+never raises. docs/contract.md repeats the table and a test keeps both in step.
+
+Label values come from small closed sets (causes, classes of status, namespaces): a task's or pod's
+name as a label would make a time series of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric as users see it."""
+
+    name: str
+    unit: str
+    labels: tuple[str, ...]
+    meaning: str
+
+    kind: ClassVar[str]
+
+
+class Counter(Metric):
+    """Only grows."""
+
+    __slots__ = ()
+    kind = "counter"
+
+
+class Gauge(Metric):
+    """Goes up and down."""
+
+    __slots__ = ()
+    kind = "gauge"
+
+
+class Timer(Metric):
+    """A duration. Given in seconds here, published in milliseconds by Airflow's stats."""
+
+    __slots__ = ()
+    kind = "timer"
+
+
+class Metrics(Protocol):
+    """Where measurements go. Cheap, never blocks; any thread."""
+
+    def count(self, metric: Counter, amount: int = 1, /, **labels: str) -> None:
+        """Add `amount`."""
+        ...
+
+    def gauge(self, metric: Gauge, value: float, /, **labels: str) -> None:
+        """Set the value."""
+        ...
+
+    def timing(self, metric: Timer, seconds: float, /, **labels: str) -> None:
+        """Add a duration."""
+        ...
+
+
+class Unmeasured:
+    """Measures nothing, but insists on the table's labels."""
+
+    def count(self, metric: Counter, _: int = 1, /, **labels: str) -> None:
+        """Check the labels; ValueError when they are not the metric's."""
+        check(metric, labels)
+
+    def gauge(self, metric: Gauge, _: float, /, **labels: str) -> None:
+        """Check the labels; ValueError when they are not the metric's."""
+        check(metric, labels)
+
+    def timing(self, metric: Timer, _: float, /, **labels: str) -> None:
+        """Check the labels; ValueError when they are not the metric's."""
+        check(metric, labels)
+
+
+def check(metric: Metric, labels: dict[str, str]) -> None:
+    """Compare the labels with the table.
+
+    Raises:
+        ValueError: one is missing or unknown.
+
+    """
+    if set(labels) != set(metric.labels):
+        wanted = ", ".join(metric.labels) or "none"
+        given = ", ".join(sorted(labels)) or "none"
+        raise ValueError(f"{metric.name} is labelled {wanted}, not {given}")
+
+
+UNMEASURED = Unmeasured()
+
+# -- of Airflow's KubernetesExecutor, so that its dashboards go on ---------------------------------
+
+POD_CREATION = Timer(
+    "kubernetes_executor.pod_creation", "ms", (), "One create of a pod, answer included"
+)
+POD_CREATION_STATUS = Counter(
+    "kubernetes_executor.pod_creation_status",
+    "calls",
+    ("status",),
+    "Creates by HTTP status; `200` on success, `error` without an answer",
+)
+POD_DELETION = Timer("kubernetes_executor.pod_deletion", "ms", (), "One delete of a pod")
+POD_DELETION_STATUS = Counter(
+    "kubernetes_executor.pod_deletion_status",
+    "calls",
+    ("status",),
+    "Deletes by HTTP status; `200` on success, `error` without an answer",
+)
+POD_PATCHING = Timer("kubernetes_executor.pod_patching", "ms", (), "One patch of a pod")
+POD_PATCHING_STATUS = Counter(
+    "kubernetes_executor.pod_patching_status",
+    "calls",
+    ("status",),
+    "Patches by HTTP status; `200` on success, `error` without an answer",
+)
+POD_CREATION_BATCH_DURATION = Timer(
+    "kubernetes_executor.pod_creation_batch_duration",
+    "ms",
+    (),
+    "Handing one heartbeat's tasks to the loop thread",
+)
+POD_CREATION_BATCH_SIZE = Gauge(
+    "kubernetes_executor.pod_creation_batch_size", "tasks", (), "Tasks of the last heartbeat"
+)
+ADOPTION = Timer(
+    "kubernetes_executor.adopt_task_instances.duration",
+    "ms",
+    (),
+    "Adopting the tasks of a scheduler that died",
+)
+
+# -- our own --------------------------------------------------------------------------------------
+
+LAUNCHES = Counter("tradewind.launches", "launches", (), "Tasks taken from the scheduler")
+PODS_CREATED = Counter("tradewind.pods_created", "pods", ("namespace",), "Pods created")
+PODS_DELETED = Counter("tradewind.pods_deleted", "pods", ("namespace",), "Pods deleted")
+API_REQUESTS = Counter(
+    "tradewind.api_requests",
+    "calls",
+    ("verb", "status_class"),
+    "Calls to the API server; the class is `2xx` to `5xx`, or `none` without an answer",
+)
+API_LATENCY = Timer(
+    "tradewind.api_latency", "ms", ("verb",), "One call to the API server; of a watch its opening"
+)
+RETRIES = Counter(
+    "tradewind.retries",
+    "retries",
+    ("kind",),
+    "Creates and deletes put off after a passing error, such as `throttled` or `quota`",
+)
+PARKED = Gauge(
+    "tradewind.parked",
+    "launches",
+    ("namespace",),
+    "Launches that wait for a quota to have room",
+)
+PENDING = Gauge("tradewind.pending", "launches", (), "Launches without a pod")
+STARTING = Gauge("tradewind.starting", "pods", (), "Pods whose task's container does not run yet")
+RUNNING = Gauge("tradewind.running", "pods", (), "Pods whose task's container runs")
+RELAUNCHES = Counter(
+    "tradewind.relaunches",
+    "pods",
+    ("cause",),
+    "Pods replaced because they ended before their task began",
+)
+ENDS = Counter(
+    "tradewind.ends",
+    "pods",
+    ("cause",),
+    "Pods that ended: `Completed`, `Error`, `OOMKilled`, `Evicted`, `DeletedByUser` and others",
+)
+WATCH_RECONNECTS = Counter(
+    "tradewind.watch_reconnects", "watches", ("namespace",), "Watches opened anew after a break"
+)
+WATCH_RELISTS = Counter(
+    "tradewind.watch_relists", "lists", ("namespace",), "Lists after a version became too old"
+)
+QUEUED_TO_POSTED = Timer(
+    "tradewind.queued_to_posted", "ms", (), "From the scheduler's hand-over to the pod's create"
+)
+POSTED_TO_SCHEDULED = Timer(
+    "tradewind.posted_to_scheduled", "ms", (), "From the pod's create to a node"
+)
+SCHEDULED_TO_STARTED = Timer(
+    "tradewind.scheduled_to_started", "ms", (), "From a node to the running container"
+)
+SYNC = Timer("tradewind.sync", "ms", (), "One `sync` on the scheduler's thread")
+ADOPTED = Counter(
+    "tradewind.adopted",
+    "launches",
+    ("outcome",),
+    "Tasks of other schedulers: `followed` has a pod, `refused` has none",
+)
+LOOP_ALIVE = Gauge("tradewind.loop_alive", "", (), "1 while the loop thread lives, else 0")
+CLOCK_SKEW = Gauge(
+    "tradewind.clock_skew", "s", (), "How far the scheduler's clock is ahead of the API server's"
+)
+
+METRICS: tuple[Metric, ...] = tuple(
+    found for found in list(globals().values()) if isinstance(found, Metric)
+)
+"""All of the above, in order."""

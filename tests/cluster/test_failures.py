@@ -1,0 +1,126 @@
+"""Every way in which a task's pod fails, provoked for real, and its sentence in Airflow's API."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from dag_runs import await_dags
+from second_release import installed
+
+from tradewind_tools import kubectl
+from tradewind_tools.runs import FINAL_STATES
+
+DAG_FILE = Path(__file__).parent / "dags" / "failures.py"
+WITHIN_S = 300
+LIMITS = "image=20, config=20, volume=40, unschedulable=20"
+VALUES = {
+    "airflow": {"config": {"tradewind": {"pending_limits": LIMITS, "relaunch_limit": 0}}},
+    # Pods of failed tasks go too: what the test reads must not depend on them.
+    "executor": {"podTemplate": {"terminationGracePeriodSeconds": 5}},
+}
+SAID = {
+    "oom_killed": ["OOMKilled", "320Mi"],
+    "image_pull": ["no-such-tag", "not found"],
+    "image_name": ["InvalidImageName"],
+    "config_error": ['secret "nobody-made-it" not found'],
+    "mount_failed": ['secret "nobody-made-it" not found'],
+    "unschedulable": ["node affinity/selector"],
+    "evicted": ["evict"],
+    "deleted": ["deleted"],
+    "exit_code": ["exit code 3"],
+}
+"""Kind -> what its sentence holds. Each kind is a DAG of its own."""
+PARKED = "quota"
+
+
+@pytest.fixture(scope="module")
+def airflow(target):
+    with installed(
+        target,
+        helm=os.environ["HELM3"],
+        executor="tradewind.executor.TradewindExecutor",
+        dags=[DAG_FILE],
+        more=VALUES,
+    ) as connected:
+        await_dags(connected, [f"fails_{kind}" for kind in [*SAID, PARKED]])
+        yield connected
+
+
+@pytest.fixture(scope="module")
+def runs(target, airflow):
+    """Run every DAG but the parked one; return kind -> run id, once all have ended."""
+    found = {kind: airflow.trigger(f"fails_{kind}", conf={}) for kind in SAID}
+    evict(target, airflow, running_pod(target, airflow, "fails_evicted"))
+    delete(target, airflow, running_pod(target, airflow, "fails_deleted"))
+    deadline = time.monotonic() + WITHIN_S
+    waiting = dict(found)
+    while waiting:
+        for kind, run_id in list(waiting.items()):
+            if airflow.run_state(f"fails_{kind}", run_id) in FINAL_STATES:
+                del waiting[kind]
+        assert time.monotonic() < deadline, f"unfinished: {sorted(waiting)}"
+        time.sleep(1)
+    return found
+
+
+def running_pod(target, airflow, dag_id):
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        pods = kubectl.items(target, "pods", "-n", airflow.namespace, "-l", f"dag_id={dag_id}")
+        running = [pod for pod in pods if pod["status"].get("phase") == "Running"]
+        if running:
+            return running[0]["metadata"]["name"]
+        assert time.monotonic() < deadline, f"no pod of {dag_id} runs"
+        time.sleep(1)
+
+
+def evict(target, airflow, name):
+    path = f"/api/v1/namespaces/{airflow.namespace}/pods/{name}/eviction"
+    body = {"apiVersion": "policy/v1", "kind": "Eviction"}
+    body["metadata"] = {"name": name, "namespace": airflow.namespace}
+    kubectl.run(target, "create", "--raw", path, "-f", "-", text_input=json.dumps(body))
+
+
+def delete(target, airflow, name):
+    flags = ("--grace-period=0", "--force", "--wait=false")
+    kubectl.run(target, "-n", airflow.namespace, "delete", "pod", name, *flags)
+
+
+def sentences(airflow, dag_id):
+    """Return what the audit log of the DAG's task says of its pods."""
+    rows = airflow.get("eventLogs", dag_id=dag_id, task_id="work", limit=100)["event_logs"]
+    return [f"{row['event']}: {row['extra']}" for row in rows if row["event"].startswith("pod ")]
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("kind", SAID)
+def test_the_cause_is_in_the_audit_log(airflow, runs, kind):
+    assert airflow.run_state(f"fails_{kind}", runs[kind]) == "failed"
+    said = sentences(airflow, f"fails_{kind}")
+    assert any(all(part in sentence for part in SAID[kind]) for sentence in said), said
+
+
+@pytest.mark.timeout(1200)
+def test_a_launch_without_quota_waits_and_says_so_and_goes_on_when_there_is_room(target, airflow):
+    quota = ("quota", "few", "--hard=requests.cpu=1")
+    kubectl.run(target, "-n", airflow.namespace, "create", *quota)
+    run_id = airflow.trigger("fails_quota", conf={})
+    deadline = time.monotonic() + WITHIN_S
+    while not any("exceeded quota" in sentence for sentence in sentences(airflow, "fails_quota")):
+        assert time.monotonic() < deadline, sentences(airflow, "fails_quota")
+        time.sleep(1)
+    assert airflow.run_state("fails_quota", run_id) == "running"
+    kubectl.run(target, "-n", airflow.namespace, "delete", "quota", "few")
+    while airflow.run_state("fails_quota", run_id) not in FINAL_STATES:
+        assert time.monotonic() < deadline, "the launch did not go on"
+        time.sleep(1)
+    assert airflow.run_state("fails_quota", run_id) == "success"
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("runs")
+def test_no_failed_pod_of_a_task_that_never_began_is_left_pending(target, airflow):
+    pods = kubectl.items(target, "pods", "-n", airflow.namespace, "-l", "tradewind/launch-id")
+    assert [pod["metadata"]["name"] for pod in pods if pod["status"]["phase"] == "Pending"] == []

@@ -1,0 +1,190 @@
+import contextlib
+
+import pytest
+import yaml
+
+from tradewind_tools import kubectl, release, status
+from tradewind_tools.errors import ToolError, WorkFailedError
+from tradewind_tools.target import Target
+
+OURS = {release.MANAGED: release.OURS}
+
+
+class FakeCluster:
+    """Holds a namespace and Helm's records, and remembers what was asked of it."""
+
+    def __init__(self):
+        self.namespaces = []
+        """What each look finds; the last one stays."""
+        self.records = []
+        self.workloads = []
+        self.calls = []
+        self.created = []
+
+    def items(self, _, kind, *__):
+        if kind == "namespaces":
+            found = self.namespaces.pop(0) if len(self.namespaces) > 1 else self.namespaces[0]
+            return [found] if found else []
+        return self.records if kind == "secrets" else self.workloads
+
+    def run(self, _, *arguments, text_input=None):
+        self.calls.append(" ".join(arguments))
+        if text_input:
+            self.created.append(yaml.safe_load(text_input))
+        return ""
+
+    def helm(self, _, *arguments, **__):
+        self.calls.append(" ".join(["helm", *arguments[:3]]))
+
+
+def a_namespace(*, labels=None, phase="Active", conditions=()):
+    return {
+        "metadata": {"name": "tradewind", "labels": labels or {}},
+        "status": {"phase": phase, "conditions": list(conditions)},
+    }
+
+
+def a_record(state, *, inputs="", version="1"):
+    labels = {"status": state, "version": version, release.HASH_LABEL: inputs}
+    return {"metadata": {"name": f"sh.helm.release.v1.tradewind.v{version}", "labels": labels}}
+
+
+def a_workload(ready):
+    metadata = {"name": "x", "labels": {status.COMPONENT: "scheduler"}}
+    state = {"readyReplicas": ready}
+    return {"kind": "Deployment", "metadata": metadata, "spec": {"replicas": 1}, "status": state}
+
+
+def a_target(*, is_local=True):
+    return Target(name="t", kubeconfigs=(), context="kind-dev", registry="r:1", is_local=is_local)
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    fake = FakeCluster()
+    fake.namespaces = [a_namespace(labels=OURS)]
+    monkeypatch.setattr(kubectl, "items", fake.items)
+    monkeypatch.setattr(kubectl, "run", fake.run)
+    monkeypatch.setattr(release, "_helm", fake.helm)
+    monkeypatch.setattr(release, "inputs_hash", lambda _: "same")
+    monkeypatch.setattr(release, "_alone", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(release.time, "sleep", lambda _: None)
+    return fake
+
+
+def test_a_namespace_is_made_restricted_and_marked_as_ours(cluster):
+    cluster.namespaces = [None]
+    release.install(a_target())
+    labels = cluster.created[0]["metadata"]["labels"]
+    assert labels == {"pod-security.kubernetes.io/enforce": "restricted"} | OURS
+    assert cluster.calls[-1] == "helm upgrade --install tradewind"
+
+
+@pytest.mark.parametrize("labels", [None, {release.MANAGED: "Helm"}])
+@pytest.mark.parametrize("verb", [release.install, release.uninstall])
+def test_a_foreign_namespace_stays_untouched(cluster, verb, labels):
+    cluster.namespaces = [a_namespace(labels=labels)]
+    cluster.records = [a_record("pending-upgrade")]
+    with pytest.raises(ToolError, match=r"'tradewind' of context 'kind-dev' was not made by"):
+        verb(a_target())
+    assert cluster.calls == []
+
+
+@pytest.mark.parametrize(
+    ("record", "ready", "installs"),
+    [
+        pytest.param(a_record("deployed", inputs="same"), 1, False, id="same-and-ready"),
+        pytest.param(a_record("deployed", inputs="same"), 0, True, id="same-but-not-ready"),
+        pytest.param(a_record("deployed", inputs="older"), 1, True, id="changed"),
+        pytest.param(a_record("failed", inputs="same"), 1, True, id="failed-before"),
+    ],
+)
+def test_installs_only_when_something_changed(cluster, record, ready, installs):
+    cluster.records, cluster.workloads = [record], [a_workload(ready)]
+    release.install(a_target())
+    assert cluster.calls == (["helm upgrade --install tradewind"] if installs else [])
+
+
+def test_an_interrupted_operation_is_forgotten_on_our_own_cluster(cluster):
+    cluster.records = [a_record("pending-upgrade", version="3")]
+    release.install(a_target())
+    record = "sh.helm.release.v1.tradewind.v3"
+    assert cluster.calls[0] == f"delete secret -n tradewind {record} --ignore-not-found"
+
+
+def test_an_operation_that_goes_on_elsewhere_is_respected(cluster):
+    cluster.records = [a_record("pending-install")]
+    with pytest.raises(ToolError, match=r"pending-install: wait .*delete secret sh.helm"):
+        release.install(a_target(is_local=False))
+    assert cluster.calls == []
+
+
+def test_a_namespace_that_is_going_is_awaited(cluster):
+    going = a_namespace(labels=OURS, phase="Terminating")
+    cluster.namespaces = [going, going, None]
+    release.install(a_target())
+    assert [document["kind"] for document in cluster.created] == ["Namespace"]
+
+
+def test_uninstall_removes_release_and_namespace(cluster):
+    cluster.namespaces = [a_namespace(labels=OURS), None]
+    cluster.records = [a_record("deployed")]
+    release.uninstall(a_target())
+    assert cluster.calls == [
+        "helm uninstall tradewind --wait",
+        "delete namespace tradewind --wait=false",
+    ]
+
+
+def test_uninstall_of_nothing_does_nothing(cluster):
+    cluster.namespaces = [None]
+    release.uninstall(a_target())
+    assert cluster.calls == []
+
+
+def test_a_namespace_that_does_not_go_says_what_holds_it(cluster, monkeypatch):
+    monkeypatch.setattr(release, "DELETE_TIMEOUT_S", -1.0)
+    conditions = [{"status": "True", "message": "pods has 1 resource instances"}]
+    cluster.namespaces = [a_namespace(labels=OURS, conditions=conditions)]
+    with pytest.raises(WorkFailedError, match="pods has 1 resource instances"):
+        release.uninstall(a_target())
+
+
+def test_a_failure_names_the_first_unready_pods():
+    problems = [
+        status.Problem(pod=f"pod-{number}", container="main", reason="ImagePullBackOff")
+        for number in range(5)
+    ]
+    text = release.failure(verb="upgrade", said="context deadline exceeded", problems=problems)
+    assert "helm upgrade failed: context deadline exceeded" in text
+    assert "pod-0 main: ImagePullBackOff; pod-1" in text
+    assert "pod-3" not in text
+
+
+def test_progress_says_what_is_awaited():
+    found = [status.parse_workload(a_workload(ready)) for ready in (0, 1)]
+    assert release.progress(found) == "1 of 2 ready, waiting for scheduler"
+    assert release.progress(found[1:]) == "1 of 1 ready"
+
+
+def test_the_hash_follows_chart_and_values(tmp_path, monkeypatch):
+    named = a_target(is_local=False)
+    chart, values, named_values, image_values = (
+        tmp_path / name for name in ("chart", "v.yaml", "n.yaml", "i.yaml")
+    )
+    chart.mkdir()
+    template = chart / "a.yaml"
+    for file in (template, values, named_values, image_values):
+        file.write_text("1")
+    monkeypatch.setattr(release, "CHART", chart)
+    monkeypatch.setattr(release, "VALUES", values)
+    monkeypatch.setattr(release, "NAMED_VALUES", named_values)
+    monkeypatch.setattr(release.images, "values_file", lambda _: image_values)
+    seen = [release.inputs_hash(named)]
+    for file in (template, values, named_values, image_values):
+        file.write_text("2")
+        seen.append(release.inputs_hash(named))
+    template.rename(chart / "b.yaml")
+    seen.append(release.inputs_hash(named))
+    assert len(set(seen)) == len(seen)
+    assert release.inputs_hash(named) == seen[-1]
