@@ -100,6 +100,7 @@ def template(tmp_path, monkeypatch):
 def render(request, capsys):
     for name in ("stored", "template"):
         request.getfixturevalue(name)
+    capsys.readouterr()  # What making the database said is none of the command's output.
 
     def run(*words):
         args = cli_parser.get_parser().parse_args(["tradewind", "render", *words])

@@ -52,8 +52,7 @@ def seal(manifest: Manifest, request: PodRequest) -> Manifest:
         airflow_version=request.airflow_version,
         scheduler=request.scheduler,
     )
-    return {
-        **manifest,
+    sealed: Manifest = {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
@@ -72,6 +71,7 @@ def seal(manifest: Manifest, request: PodRequest) -> Manifest:
         # A pod that starts its task again would run it twice behind Airflow's back.
         "spec": {**(manifest.get("spec") or {}), "restartPolicy": "Never"},
     }
+    return sealed | {name: manifest[name] for name in manifest if name not in sealed}
 
 
 def _without(said: dict[str, str] | None, reserved: Collection[str]) -> dict[str, str]:

@@ -40,29 +40,14 @@ def conform(document: object, *, source: str, kind: str = "V1Pod", path: str = "
 
     """
     if kind.startswith("list["):
-        if not isinstance(document, list | tuple):
-            raise _wrong(document, "a list", source=source, path=path)
-        return [
-            conform(item, source=source, kind=kind[5:-1], path=f"{path}[{index}]")
-            for index, item in enumerate(document)
-        ]
+        return _list(document, of=kind[5:-1], source=source, path=path)
     if kind == "dict[str, str]":
         return _text_by_name(document, source=source, path=path)
     if kind in _SCALAR_WORDS or kind in {"object", "datetime"}:
         return _scalar(document, kind=kind, source=source, path=path)
-    fields = _fields().get(kind)
-    if fields is None:
+    if kind not in _fields():
         return document  # The pod's status: the server ignores it.
-    if not isinstance(document, dict):
-        raise _wrong(document, "a mapping", source=source, path=path)
-    for name in document:
-        if name not in fields:
-            raise _unknown(name, fields, source=source, path=path)
-    return {
-        name: conform(value, source=source, kind=fields[name], path=_join(path, name))
-        for name, value in document.items()
-        if value is not None
-    }
+    return _model(document, fields=_fields()[kind], source=source, path=path)
 
 
 def spec_fields() -> frozenset[str]:
@@ -95,6 +80,28 @@ def refuse_huge(document: object, *, source: str) -> None:
                 f"{source} is larger than {MOST_BYTES // 1000} kB, more than Kubernetes stores: "
                 "move large values into a ConfigMap"
             )
+
+
+def _list(document: object, *, of: str, source: str, path: str) -> list[Any]:
+    if not isinstance(document, list | tuple):
+        raise _wrong(document, "a list", source=source, path=path)
+    return [
+        conform(item, source=source, kind=of, path=f"{path}[{index}]")
+        for index, item in enumerate(document)
+    ]
+
+
+def _model(document: object, *, fields: dict[str, str], source: str, path: str) -> dict[str, Any]:
+    if not isinstance(document, dict):
+        raise _wrong(document, "a mapping", source=source, path=path)
+    for name in document:
+        if name not in fields:
+            raise _unknown(name, fields, source=source, path=path)
+    return {
+        name: conform(value, source=source, kind=fields[name], path=_join(path, name))
+        for name, value in document.items()
+        if value is not None
+    }
 
 
 def _scalar(value: object, *, kind: str, source: str, path: str) -> object:

@@ -233,7 +233,7 @@ NOT_APPLICABLE = (
     ),
     Verdict(
         EXECUTOR,
-        "templates and images of language coordinators, which Tradewind does not read",
+        "a coordinator on its way through upstream's queue: ours is in tests/unit/executor",
         ("TestKubernetesExecutor::test_coordinator_*",),
     ),
     Verdict(
