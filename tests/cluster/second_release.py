@@ -11,7 +11,6 @@ from tradewind_tools import airflow_api, command, images, kubectl, release
 
 INSTALL_TIMEOUT_S = 600.0
 DAGS_VOLUME = {"name": "more-dags", "configMap": {"name": "more-dags"}}
-DAGS_MOUNT = {"name": "more-dags", "mountPath": "/opt/dags/more", "readOnly": True}
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def installed(target, *, helm, executor, dags=(), more=None):
             kubectl.run(target, "-n", namespace, "create", "configmap", "more-dags", *files)
         with tempfile.TemporaryDirectory() as folder:
             files = [Path(folder, "values.yaml"), Path(folder, "more.yaml")]
-            files[0].write_text(yaml.safe_dump(values(executor, with_dags=bool(dags))))
+            files[0].write_text(yaml.safe_dump(values(executor, dags)))
             files[1].write_text(yaml.safe_dump(more or {}))
             _install(target, helm, namespace, files)
         with airflow_api.connect(target, namespace=namespace) as airflow:
@@ -39,8 +38,13 @@ def installed(target, *, helm, executor, dags=(), more=None):
         kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
-def values(executor, *, with_dags):
-    mounted = {"volumes": [DAGS_VOLUME], "volumeMounts": [DAGS_MOUNT]} if with_dags else {}
+def values(executor, dags):
+    # File by file: Airflow refuses the links by which a whole ConfigMap is mounted.
+    mounts = [
+        {"name": "more-dags", "mountPath": f"/opt/dags/{file.name}", "subPath": file.name}
+        for file in dags
+    ]
+    mounted = {"volumes": [DAGS_VOLUME], "volumeMounts": mounts} if mounts else {}
     return {
         "executor": {"class": executor, "podTemplate": mounted},
         "dagProcessor": mounted,

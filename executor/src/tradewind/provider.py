@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradewind import __version__, config
+from tradewind import __version__, config, options
 
 EXECUTOR = "tradewind.executor.TradewindExecutor"
 
@@ -26,13 +26,13 @@ def get_provider_info() -> dict[str, Any]:
             config.SECTION: {
                 "description": "Settings of the Tradewind executor. An option that is not set here "
                 "is read from [kubernetes_executor].",
-                "options": {option.name: _published(option) for option in config.OPTIONS},
+                "options": {option.name: _published(option) for option in options.OPTIONS},
             },
         },
     }
 
 
-def _published(option: config.Option) -> dict[str, Any]:
+def _published(option: options.Option) -> dict[str, Any]:
     # No default where upstream's section is the fallback: it would hide what users set there.
     default = None if option.fallback else option.default
     note = f" Default: {option.default or 'empty'}." if option.fallback else ""

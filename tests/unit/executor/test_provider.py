@@ -3,7 +3,7 @@ import importlib.metadata
 
 from packaging.requirements import Requirement
 
-from tradewind import __version__, config, provider
+from tradewind import __version__, config, options, provider
 from tradewind.testing.builders import DictConf
 
 
@@ -14,7 +14,7 @@ def test_the_executor_it_names_can_be_imported():
 
 def test_every_option_is_published_and_no_other():
     published = provider.get_provider_info()["config"]["tradewind"]["options"]
-    assert published.keys() == {option.name for option in config.OPTIONS}
+    assert published.keys() == {option.name for option in options.OPTIONS}
 
 
 def test_no_published_default_hides_upstreams_section():

@@ -137,6 +137,7 @@ class Renderer:
             image=coordinator.image or self._settings.image,
             airflow_version=self._airflow_version,
             scheduler=self._scheduler,
+            installation=self._settings.installation,
         )
 
     async def _mutated(

@@ -104,6 +104,8 @@ class Strays:
         launch_id = labels.launch_id_of(pod.metadata.labels)
         if launch_id is None or self._ledger.get(launch_id) is not None:
             return False
+        if pod.metadata.labels.get(labels.INSTALLATION, "") != self._settings.installation:
+            return False  # Our rows say nothing about the pods of another Airflow.
         return pod.metadata.deletion_timestamp is None and not self._is_kept(pod)
 
     def _is_kept(self, pod: Pod) -> bool:
@@ -137,6 +139,8 @@ class Strays:
         for pod in (self._picture() or ()) if ttl_s else ():
             launch_id = labels.launch_id_of(pod.metadata.labels)
             if launch_id is None or self._ledger.get(launch_id) or not state.of(pod).has_ended:
+                continue
+            if pod.metadata.labels.get(labels.INSTALLATION, "") != self._settings.installation:
                 continue
             since_s = ended_at_s(pod)
             if since_s is not None and self._clock.utc_s() - since_s >= ttl_s:

@@ -15,6 +15,8 @@ from uuid import UUID
 
 LAUNCH_ID = "tradewind/launch-id"
 """UUID that the scheduler wrote into the task instance when it queued it. Selects our pods."""
+INSTALLATION = "tradewind/installation"
+"""Which Airflow the pod belongs to: two may share a namespace, and even ids of DAGs and runs."""
 ORDINAL = "tradewind/ordinal"
 """0 for the first pod of a launch; counts pods that ended before their task began."""
 WORKLOAD = "tradewind/workload"
@@ -73,7 +75,13 @@ def safe_value(text: str) -> str:
 
 
 def for_task(
-    task: TaskRef, *, launch_id: UUID, ordinal: int, airflow_version: str, scheduler: str
+    task: TaskRef,
+    *,
+    launch_id: UUID,
+    ordinal: int,
+    airflow_version: str,
+    scheduler: str,
+    installation: str = "",
 ) -> dict[str, str]:
     """Return every label of a pod."""
     values = {
@@ -82,6 +90,8 @@ def for_task(
         LAUNCH_ID: str(launch_id),
         ORDINAL: str(ordinal),
     }
+    if installation:
+        values[INSTALLATION] = installation
     if task.kind == "task":
         return of_task(task) | {UPSTREAM: "True"} | values
     # Without `kubernetes_executor`: upstream's adoption breaks at a pod that runs no task.

@@ -32,6 +32,7 @@ class PodRequest:
     airflow_version: str
     scheduler: str
     """Id of the scheduler's job, kept in upstream's `airflow-worker` label."""
+    installation: str = ""
 
 
 def render(template: Manifest, request: PodRequest, *, layers: Sequence[Manifest] = ()) -> Manifest:
@@ -51,6 +52,7 @@ def seal(manifest: Manifest, request: PodRequest) -> Manifest:
         ordinal=request.ordinal,
         airflow_version=request.airflow_version,
         scheduler=request.scheduler,
+        installation=request.installation,
     )
     sealed: Manifest = {
         "apiVersion": "v1",

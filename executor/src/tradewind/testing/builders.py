@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from tradewind.client.models import Event, Pod
-from tradewind.config import OPTIONS, Settings, load
+from tradewind.config import Settings, load
 from tradewind.dispatch.ledger import Launch
+from tradewind.options import OPTIONS
 from tradewind.pods.labels import TaskRef
 
 

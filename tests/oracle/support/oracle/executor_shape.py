@@ -8,10 +8,10 @@ import multiprocessing
 import threading
 from types import SimpleNamespace
 
-from tradewind import config
+from tradewind import config, options
 from tradewind.executor import TradewindExecutor
 
-DEFAULTS = {option.name: option.default for option in config.OPTIONS}
+DEFAULTS = {option.name: option.default for option in options.OPTIONS}
 
 
 class KubernetesExecutor(TradewindExecutor):
