@@ -11,6 +11,10 @@ PARSE_TIMEOUT_S = 180
 def await_dags(airflow, dag_ids):
     deadline = time.monotonic() + PARSE_TIMEOUT_S
     while missing := set(dag_ids) - set(airflow.dag_ids()):
+        broken = [
+            item["stack_trace"][-500:] for item in airflow.get("importErrors")["import_errors"]
+        ]
+        assert not broken, broken
         assert time.monotonic() < deadline, f"not parsed: {sorted(missing)}"
         time.sleep(1)
 

@@ -141,7 +141,7 @@ async def test_a_missing_namespace_fails_the_task_with_the_remedy(monkeypatch):
         await synced(executor, lambda: executor.event_buffer)
         state, info = executor.get_event_buffer()[ti.key]
     assert state == TaskInstanceState.FAILED
-    assert "create it or set [tradewind] namespace" in info
+    assert "set [tradewind] namespace" in info
 
 
 async def test_a_broken_template_fails_the_task_with_the_remedy(tmp_path):

@@ -6,6 +6,7 @@ import uuid
 import pytest
 import yaml
 from airflow.cli import cli_parser
+from airflow.executors.base_executor import ExecutorConf
 from airflow.executors.workloads import ExecuteTask
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG, task
@@ -13,7 +14,7 @@ from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from kubernetes.client import models as k8s
 
-from tradewind import cli, rendering, workloads
+from tradewind import cli, config, rendering, workloads
 from tradewind.pods import names
 from tradewind.testing.builders import settings
 
@@ -142,7 +143,12 @@ def launched(template):
     with create_session() as session:
         ti = session.query(TaskInstance).filter_by(dag_id="shaped", map_index=-1).one()
         launch = workloads.launch_of(ExecuteTask.make(ti), mint=lambda _: "secret")
-    renderer = rendering.renderer(settings(pod_template_file=str(template)), scheduler="")
+    renderer = rendering.renderer(
+        settings(
+            pod_template_file=str(template), installation=config.load(ExecutorConf()).installation
+        ),
+        scheduler="",
+    )
     manifest = asyncio.run(renderer.render(launch, ordinal=0))
     args = base_of(manifest)["args"]
     base_of(manifest)["args"] = [arg.replace("secret", rendering.TOKEN) for arg in args]

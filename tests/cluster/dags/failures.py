@@ -73,10 +73,10 @@ def wait():
 
 WORK = {"oom_killed": eat, "evicted": wait, "deleted": wait}
 
-for kind, config in CONFIGS.items():
 
+def fails(kind, config):
     @dag(dag_id=f"fails_{kind}", schedule=None, default_args={"retries": 0})
-    def fails(kind=kind, config=config):
+    def fails():
         @task(task_id="work", executor_config=config)
         def work():
             """Do what the kind of failure needs."""
@@ -84,4 +84,8 @@ for kind, config in CONFIGS.items():
 
         work()
 
-    fails()
+    return fails()
+
+
+for kind, config in CONFIGS.items():
+    fails(kind, config)
