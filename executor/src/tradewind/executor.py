@@ -21,6 +21,7 @@ from tradewind.client.connect import connect
 from tradewind.clock import SystemClock
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
+from tradewind.dispatch.hooks import Hooks
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.settle import Verdict
@@ -196,4 +197,5 @@ class TradewindExecutor(BaseExecutor):
             read_facts=_compat.read_facts,
             emit=emit,
             clock=SystemClock(),
+            hooks=Hooks(read_strays=_compat.read_strays),
         )

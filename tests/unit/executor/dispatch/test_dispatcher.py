@@ -10,7 +10,6 @@ from tradewind.errors import ConfigError
 from tradewind.testing.builders import (
     a_launch,
     a_task,
-    base_ended,
     base_running,
 )
 
