@@ -67,7 +67,7 @@ def ours(target, airflow):
 
 
 @pytest.fixture(scope="module")
-def expected(target, ours):  # noqa: ARG001 - an order, not a value
+def expected(target, ours):
     """Return the same runs with the LocalExecutor; after ours, so that neither slows the other."""
     with installed(target, executor="LocalExecutor") as reference:
         return run_all(reference, DAGS)

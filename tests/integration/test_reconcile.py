@@ -6,18 +6,14 @@ import contextlib
 import pytest
 
 from tradewind.client.errors import ApiError
+from tradewind.clock import SystemClock
 from tradewind.dispatch.engine import Engine
 from tradewind.dispatch.hooks import Hooks
 from tradewind.dispatch.settle import TaskFacts, Verdict
 from tradewind.pods import names
 from tradewind.testing.builders import a_launch, base_ended, settings
-from tradewind.testing.virtual_time import VirtualClock
 
 LAUNCH = "tradewind/launch-id"
-
-
-class Clock(VirtualClock):
-    """Real time, for waits that the test shortens by settings instead."""
 
 
 class FixedRenderer:
@@ -47,7 +43,7 @@ class World:
             renderer=FixedRenderer(self.namespace),
             read_facts=lambda ids: {i: self.rows[i] for i in ids if i in self.rows},
             emit=self.outcomes.append,
-            clock=Clock(),
+            clock=SystemClock(),
             hooks=Hooks(
                 read_strays=lambda strays: {
                     s.launch_id: TaskFacts(state="success", launch_id=s.launch_id) for s in strays

@@ -51,14 +51,14 @@ class World:
             self.cluster,
             settings=settings(**options),
             renderer=self.renderer(mutate),
-            read_facts=lambda row_ids: self.read(row_ids),
+            read_facts=lambda row_ids: self.read(row_ids),  # noqa: PLW0108 - tests replace it
             emit=self.outcomes.append,
             clock=self.clock,
             hooks=Hooks(
                 on_event=lambda kind, launch, sentence: self.events.append(
                     (kind, launch, sentence)
                 ),
-                judge_pending=lambda pod, for_s: self.judge(pod, for_s),
+                judge_pending=lambda pod, for_s: self.judge(pod, for_s),  # noqa: PLW0108 - same
                 read_strays=self._read_strays,
             ),
         )

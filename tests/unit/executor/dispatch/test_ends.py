@@ -1,6 +1,7 @@
 """When a task's pod has ended: the base container decides, sidecars of either kind do not."""
 
 import asyncio
+import itertools
 
 import pytest
 
@@ -76,7 +77,7 @@ async def test_later_relaunches_wait_longer_so_that_short_outages_pass(world):
             began_s.append(world.clock.now_s())
             await world.end(world.names_of(launch)[-1], exit_code=1)
         assert (await world.outcome()).verdict is Verdict.FAILED
-    waits = [later - sooner for sooner, later in zip(began_s, began_s[1:], strict=False)]
+    waits = [later - sooner for sooner, later in itertools.pairwise(began_s)]
     assert waits[0] < 1
     assert 10 <= waits[1] < 12
     assert 20 <= waits[2] < 23
