@@ -130,7 +130,7 @@ async def test_a_revoked_launch_that_nobody_adopted_loses_its_pod(world):
         await world.until(lambda: no_pod(world))
 
 
-async def test_a_full_quota_parks_launches_until_pods_end(world):
+async def test_a_full_quota_parks_launches_until_there_is_room(world):
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -139,15 +139,23 @@ async def test_a_full_quota_parks_launches_until_pods_end(world):
     }
     path = f"/api/v1/namespaces/{world.namespace}/resourcequotas"
     await world.cluster._call("POST", path, body=quota)
+    await fill_in(world, f"{path}/tasks", hard="1", used="1")
     async with world.running() as engine:
         for _ in range(3):
             engine.submit(a_launch())
-        # Without a controller nobody fills in the quota's status: "status unknown for quota".
         await world.until(lambda: parked(engine, 3))
-        assert "quota" in engine.stats().parked_reasons[world.namespace]
+        assert "exceeded quota" in engine.stats().parked_reasons[world.namespace]
         assert not world.outcomes
-        await world.cluster._call("DELETE", f"{path}/tasks")
+        await fill_in(world, f"{path}/tasks", hard="9", used="0")
         await world.until(lambda: created(engine, 3), within_s=90)
+    assert not world.outcomes
+
+
+async def fill_in(world, path, *, hard, used):
+    """Write the quota's status, as its controller would, and let the API server learn of it."""
+    status = {"hard": {"pods": hard}, "used": {"pods": used}}
+    await world.node._patch(f"{path}/status", {"status": status})
+    await asyncio.sleep(2)
 
 
 async def parked(engine, count):
