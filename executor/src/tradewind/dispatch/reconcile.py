@@ -46,7 +46,7 @@ class Launches(Protocol):
         """Take note of a pod as it is now."""
         ...
 
-    def vanished(self, entry: Entry, reason: str) -> None:
+    def end(self, entry: Entry, *, reason: str) -> None:
         """Judge the launch by its task instance."""
         ...
 
@@ -117,7 +117,7 @@ class Reconciler:
                 continue
             entry.misses += 1
             if entry.misses >= MISSES:
-                self._launches.vanished(entry, f"launch {entry.launch_id} has no pod")
+                self._launches.end(entry, reason=f"launch {entry.launch_id} has no pod")
 
     async def _find(self, entries: Sequence[Entry]) -> dict[str, Pod]:
         """Return the newest pod of each launch that has any, by launch id."""
@@ -172,4 +172,4 @@ class Reconciler:
             if now.metadata.uid == pod.metadata.uid:
                 self._launches.on_change(Change(pod=now))
                 return
-        self._launches.vanished(entry, f"pod {namespace}/{name} is gone and nobody saw it end")
+        self._launches.end(entry, reason=f"pod {namespace}/{name} is gone and nobody saw it end")

@@ -44,7 +44,7 @@ class Launches(Protocol):
         """Fail the launch."""
         ...
 
-    def vanished(self, entry: Entry, reason: str) -> None:
+    def end(self, entry: Entry, *, reason: str) -> None:
         """Judge the launch by its task instance: its pod has come and gone unseen."""
         ...
 
@@ -288,7 +288,7 @@ class Submission:
             elif entry.phase is not Phase.CREATING:
                 return
             elif isinstance(error, ApiError) and error.is_not_found:
-                self._launches.vanished(entry, f"pod {entry.namespace}/{name} came and went")
+                self._launches.end(entry, reason=f"pod {entry.namespace}/{name} came and went")
             else:
                 self.push_later(entry, publish_policy.FIRST_BACKOFF_S)
             return
