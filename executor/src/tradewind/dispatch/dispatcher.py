@@ -172,15 +172,14 @@ class Dispatcher:
                 self.follow(entry, pod)
 
     def revoke(self, launch_id: UUID) -> None:
-        """Forget the launch, report nothing, and see to it that no pod of it stays."""
+        """Forget the launch, report nothing, let no pod of it stay."""
         self._banisher.ban(launch_id)
         entry = self.ledger.get(launch_id)
         if entry is None:
             self._banisher.search(launch_id)
             return
-        phase = entry.phase
+        phase, entry.revoked = entry.phase, True
         self._drop(entry)
-        entry.revoked = True
         self.note("revoked", entry, "the scheduler took the task back")
         if entry.pod is not None:
             self.deleter.delete(entry.pod)
@@ -287,7 +286,6 @@ class Dispatcher:
         if entry.revoked:
             self.deleter.delete(pod)
         elif entry.phase is Phase.CREATING:
-            # Otherwise the watch was quicker than the answer, and knows more.
             self._go_on(entry, Change(pod=pod))
 
     def refused(self, entry: Entry, *, kind: str, reason: str) -> None:

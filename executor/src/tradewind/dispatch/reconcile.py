@@ -25,10 +25,9 @@ from tradewind.watch.reflector import Change
 log = logging.getLogger(__name__)
 
 GRACE_S = 30.0
-"""How long after its create the watch may take to show a pod."""
+"""How long after its create the watch may take to show a pod, and how long lists have to lack the
+pod of a launch adopted on trust."""
 MOST_GETS = 100
-MISSES = 2
-"""Passes that must not find a trusted launch's pod before it counts as gone."""
 
 Picture = Callable[[], Sequence[Pod] | None]
 """Returns all pods of ours, or None while nothing is known."""
@@ -115,8 +114,10 @@ class Reconciler:
             if pod is not None:
                 self._launches.follow(entry, pod)
                 continue
-            entry.misses += 1
-            if entry.misses >= MISSES:
+            now_s = self._clock.now_s()
+            if entry.missing_since_s is None:
+                entry.missing_since_s = now_s
+            elif now_s - entry.missing_since_s >= GRACE_S:
                 self._launches.end(entry, reason=f"launch {entry.launch_id} has no pod")
 
     async def _find(self, entries: Sequence[Entry]) -> dict[str, Pod]:
