@@ -28,9 +28,16 @@ from tradewind.dispatch.hooks import EventKind, Hooks, LaunchRef, ReadFacts
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.pending import PendingWatch
 from tradewind.dispatch.renderer import Renderer
-from tradewind.dispatch.settle import TaskFacts, Verdict, explains_failure, settle, settle_by_pod
+from tradewind.dispatch.settle import (
+    TaskFacts,
+    Verdict,
+    explains_failure,
+    is_kept,
+    settle,
+    settle_by_pod,
+)
 from tradewind.dispatch.settlement import End, Settlement
-from tradewind.dispatch.stats import Counters, Stats
+from tradewind.dispatch.stats import Counters, Stats, snapshot
 from tradewind.dispatch.submission import Submission
 from tradewind.pods import diagnosis, labels, state
 from tradewind.pods.causes import Cause, Kind
@@ -180,15 +187,14 @@ class Dispatcher:
                 self.follow(entry, pod)
 
     def revoke(self, launch_id: UUID) -> None:
-        """Forget the launch, report nothing, and see to it that no pod of it stays."""
+        """Forget the launch, report nothing, let no pod of it stay."""
         self._banisher.ban(launch_id)
         entry = self.ledger.get(launch_id)
         if entry is None:
             self._banisher.search(launch_id)
             return
-        phase = entry.phase
+        phase, entry.revoked = entry.phase, True
         self._drop(entry)
-        entry.revoked = True
         self.note("revoked", entry, "the scheduler took the task back")
         if entry.pod is not None:
             self.deleter.delete(entry.pod)
@@ -208,29 +214,12 @@ class Dispatcher:
 
     def stats(self) -> Stats:
         """Return the figures of this moment."""
-        phases = [entry.phase for entry in self.ledger.entries.values()]
-        parking, gates, counters = self._submission.parking, self._gates, self.counters
-        return Stats(
-            waiting=phases.count(Phase.WAITING) - len(parking),
-            parked=len(parking),
-            parked_reasons=parking.reasons(),
-            parked_by_namespace=parking.sizes(),
-            creating=phases.count(Phase.CREATING),
-            pending=gates.pending,
-            starting=len(gates.starts),
-            running=phases.count(Phase.LIVE) - gates.pending,
-            settling=phases.count(Phase.SETTLING),
-            trusted=phases.count(Phase.TRUSTED),
+        return snapshot(
+            self.ledger,
+            gates=self._gates,
+            parking=self._submission.parking,
             deletes_queued=len(self.deleter),
-            open_slots=max(0, gates.window.limit - gates.window.in_flight),
-            starting_limit=gates.starts.limit,
-            is_api_server_down=gates.breaker.is_open,
-            creates=counters.creates,
-            deletes=counters.deletes,
-            relaunches=counters.relaunches,
-            strays_deleted=counters.strays_deleted,
-            api_errors=dict(counters.api_errors),
-            outcomes=dict(counters.outcomes),
+            counters=self.counters,
         )
 
     # -- what the watch says ---------------------------------------------------------------------
@@ -263,7 +252,7 @@ class Dispatcher:
             if pod is None or listing.namespace not in {"", pod.metadata.namespace}:
                 continue
             if entry.live_since_s < listing.began_s and pod.metadata.uid not in listing.uids:
-                self.vanished(entry, diagnosis.deleted(pod, seen=False))
+                self.end(entry, diagnosis.deleted(pod, seen=False))
 
     def _is_present(self, entry: Entry, change: Change) -> bool:
         """Whether the pod is the launch's present one; an earlier one must not live beside it."""
@@ -330,7 +319,6 @@ class Dispatcher:
         if entry.revoked:
             self.deleter.delete(pod)
         elif entry.phase is Phase.CREATING:
-            # Otherwise the watch was quicker than the answer, and knows more.
             self._go_on(entry, Change(pod=pod))
 
     def refused(self, entry: Entry, *, cause: Cause) -> None:
@@ -343,16 +331,12 @@ class Dispatcher:
         self.note("refused", entry, cause.sentence)
         self._finish(entry, Verdict.FAILED, cause.sentence)
 
-    def vanished(self, entry: Entry, cause: Cause) -> None:
-        """Judge the launch by its task instance: its pod is not there any more."""
-        self.end(entry, cause)
-
     def unresolved(self, entry: Entry) -> None:
         """Look for a pod of a revoked launch: the answer to its create was lost."""
         self._banisher.search(entry.launch_id)
 
     def end(self, entry: Entry, cause: Cause, *, ended_well: bool = False) -> None:
-        """Judge the launch by its task instance: its pod has ended."""
+        """Judge the launch by its task instance: its pod has ended, or is not there any more."""
         if not self.ledger.holds(entry) or entry.phase is Phase.SETTLING:
             return
         entry.phase = Phase.SETTLING
@@ -391,7 +375,8 @@ class Dispatcher:
         verdict = self._verdict(end, facts)
         if entry.pod is not None:
             failed = not end.ended_well or verdict is Verdict.FAILED
-            if self._is_deleted(entry.pod, failed=failed):
+            # Kept are pods to look into; one that has not ended would start yet.
+            if not (state.of(entry.pod).has_ended and is_kept(self._settings, failed=failed)):
                 self.deleter.delete(entry.pod)
         if verdict is Verdict.RELAUNCH:
             self._relaunch(entry, end.cause)
@@ -415,12 +400,6 @@ class Dispatcher:
             relaunches_left=relaunches_left,
             can_relaunch=entry.launch is not None,
         )
-
-    def _is_deleted(self, pod: Pod, *, failed: bool) -> bool:
-        settings = self._settings
-        if not state.of(pod).has_ended:
-            return True  # Kept are pods to look into; one that never ended would start yet.
-        return settings.delete_pods and (settings.delete_failed_pods or not failed)
 
     def _relaunch(self, entry: Entry, cause: Cause) -> None:
         log.warning("launch %s again, its task never began: %s", entry.launch_id, cause.sentence)

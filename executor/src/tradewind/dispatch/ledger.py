@@ -88,8 +88,8 @@ class Entry:
     """The pod as last seen, or as the create returned it."""
     live_since_s: float = 0.0
     """When the pod was first known to exist; a list that began earlier may not show it."""
-    misses: int = 0
-    """Passes of the reconcile loop in a row that did not find a trusted launch's pod."""
+    missing_since_s: float | None = None
+    """When a list first lacked the pod of a launch that was adopted on trust."""
     pending_kind: str = ""
     """What the pod was last said to wait for."""
     judge_at_s: float = 0.0

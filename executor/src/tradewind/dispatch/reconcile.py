@@ -26,10 +26,9 @@ from tradewind.watch.reflector import Change
 log = logging.getLogger(__name__)
 
 GRACE_S = 30.0
-"""How long after its create the watch may take to show a pod."""
+"""How long after its create the watch may take to show a pod, and how long lists have to lack the
+pod of a launch adopted on trust."""
 MOST_GETS = 100
-MISSES = 2
-"""Passes that must not find a trusted launch's pod before it counts as gone."""
 
 Picture = Callable[[], Sequence[Pod] | None]
 """Returns all pods of ours, or None while nothing is known."""
@@ -47,7 +46,7 @@ class Launches(Protocol):
         """Take note of a pod as it is now."""
         ...
 
-    def vanished(self, entry: Entry, cause: Cause) -> None:
+    def end(self, entry: Entry, cause: Cause) -> None:
         """Judge the launch by its task instance."""
         ...
 
@@ -116,10 +115,12 @@ class Reconciler:
             if pod is not None:
                 self._launches.follow(entry, pod)
                 continue
-            entry.misses += 1
-            if entry.misses >= MISSES:
+            now_s = self._clock.now_s()
+            if entry.missing_since_s is None:
+                entry.missing_since_s = now_s
+            elif now_s - entry.missing_since_s >= GRACE_S:
                 sentence = f"launch {entry.launch_id} has no pod"
-                self._launches.vanished(entry, Cause(Kind.DELETED, sentence))
+                self._launches.end(entry, Cause(Kind.DELETED, sentence))
 
     async def _find(self, entries: Sequence[Entry]) -> dict[str, Pod]:
         """Return the newest pod of each launch that has any, by launch id."""
@@ -175,4 +176,4 @@ class Reconciler:
                 self._launches.on_change(Change(pod=now))
                 return
         sentence = f"pod {namespace}/{name} is gone and nobody saw it end"
-        self._launches.vanished(entry, Cause(Kind.DELETED, sentence))
+        self._launches.end(entry, Cause(Kind.DELETED, sentence))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from uuid import UUID
 
+from tradewind.config import Settings
 from tradewind.pods.causes import ABOUT, Cause, Kind
 
 
@@ -93,3 +94,8 @@ def settle_by_pod(*, ended_well: bool, has_started: bool, relaunches_left: int) 
     if ended_well:
         return Verdict.SUCCESS
     return Verdict.FAILED if has_started or relaunches_left <= 0 else Verdict.RELAUNCH
+
+
+def is_kept(settings: Settings, *, failed: bool) -> bool:
+    """Whether users asked for pods that ended so to stay."""
+    return not settings.delete_pods or (failed and not settings.delete_failed_pods)

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tradewind import metrics
+from tradewind.dispatch.gates.gates import Gates
+from tradewind.dispatch.gates.parking import Parking
+from tradewind.dispatch.ledger import Ledger, Phase
 from tradewind.metrics import UNMEASURED, Metrics
 
 
@@ -112,3 +115,32 @@ class Stats:
     strays_deleted: int
     api_errors: Mapping[str, int]
     outcomes: Mapping[str, int]
+
+
+def snapshot(
+    ledger: Ledger, *, gates: Gates, parking: Parking, deletes_queued: int, counters: Counters
+) -> Stats:
+    """Return the figures of this moment."""
+    phases = [entry.phase for entry in list(ledger.entries.values())]
+    return Stats(
+        waiting=phases.count(Phase.WAITING) - len(parking),
+        parked=len(parking),
+        parked_reasons=parking.reasons(),
+        parked_by_namespace=parking.sizes(),
+        creating=phases.count(Phase.CREATING),
+        pending=gates.pending,
+        starting=len(gates.starts),
+        running=phases.count(Phase.LIVE) - gates.pending,
+        settling=phases.count(Phase.SETTLING),
+        trusted=phases.count(Phase.TRUSTED),
+        deletes_queued=deletes_queued,
+        open_slots=max(0, gates.window.limit - gates.window.in_flight),
+        starting_limit=gates.starts.limit,
+        is_api_server_down=gates.breaker.is_open,
+        creates=counters.creates,
+        deletes=counters.deletes,
+        relaunches=counters.relaunches,
+        strays_deleted=counters.strays_deleted,
+        api_errors=dict(counters.api_errors),
+        outcomes=dict(counters.outcomes),
+    )

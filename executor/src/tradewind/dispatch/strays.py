@@ -20,7 +20,7 @@ from tradewind.dispatch.deleter import Deleter
 from tradewind.dispatch.hooks import ReadStrays, Stray
 from tradewind.dispatch.ledger import Ledger
 from tradewind.dispatch.reconcile import Picture
-from tradewind.dispatch.settle import TaskFacts
+from tradewind.dispatch.settle import TaskFacts, is_kept
 from tradewind.dispatch.stats import Counters
 from tradewind.pods import labels, state
 from tradewind.pods.state import PodState
@@ -109,13 +109,8 @@ class Strays:
         return pod.metadata.deletion_timestamp is None and not self._is_kept(pod)
 
     def _is_kept(self, pod: Pod) -> bool:
-        """Whether users asked for pods that ended like this one to stay."""
-        settings = self._settings
         where = state.of(pod)
-        if not where.has_ended:
-            return False
-        failed = where is PodState.FAILED
-        return not settings.delete_pods or (failed and not settings.delete_failed_pods)
+        return where.has_ended and is_kept(self._settings, failed=where is PodState.FAILED)
 
     def _delete_what_stays_done(self, done: Sequence[Pod]) -> None:
         """Delete what was done with a pass ago too: its own scheduler deletes it sooner."""

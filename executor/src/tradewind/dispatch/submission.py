@@ -45,7 +45,7 @@ class Launches(Protocol):
         """Fail the launch."""
         ...
 
-    def vanished(self, entry: Entry, cause: Cause) -> None:
+    def end(self, entry: Entry, cause: Cause) -> None:
         """Judge the launch by its task instance: its pod has come and gone unseen."""
         ...
 
@@ -293,7 +293,7 @@ class Submission:
                 return
             elif isinstance(error, ApiError) and error.is_not_found:
                 sentence = f"pod {entry.namespace}/{name} came and went"
-                self._launches.vanished(entry, Cause(Kind.DELETED, sentence))
+                self._launches.end(entry, Cause(Kind.DELETED, sentence))
             else:
                 self.push_later(entry, publish_policy.FIRST_BACKOFF_S)
             return

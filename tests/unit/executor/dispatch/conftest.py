@@ -53,7 +53,7 @@ class World:
             self.cluster,
             settings=settings(**options),
             renderer=self.renderer(mutate, **options),
-            read_facts=self.read,
+            read_facts=lambda row_ids: self.read(row_ids),  # noqa: PLW0108 - tests replace it
             emit=self.outcomes.append,
             clock=self.clock,
             hooks=Hooks(
@@ -61,7 +61,7 @@ class World:
                 on_event=lambda kind, launch, sentence: self.events.append(
                     (kind, launch, sentence)
                 ),
-                judge_pending=self.judge,
+                judge_pending=lambda pod, for_s: self.judge(pod, for_s),  # noqa: PLW0108 - same
                 read_strays=self._read_strays,
             ),
         )

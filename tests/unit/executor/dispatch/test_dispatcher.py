@@ -59,10 +59,13 @@ async def test_a_lost_answer_makes_no_second_pod(world):
         assert (await world.outcome()).verdict is Verdict.SUCCESS
 
 
-async def test_a_foreign_pod_of_that_name_is_left_alone(world):
+@pytest.mark.parametrize(
+    "labels", [{}, {"tradewind/launch-id": str(uuid.UUID(int=9))}], ids=["stranger", "other-launch"]
+)
+async def test_a_foreign_pod_of_that_name_is_left_alone(world, labels):
     launch = a_launch()
     manifest = await world.renderer().render(launch, ordinal=0)
-    manifest["metadata"]["labels"] = {}
+    manifest["metadata"]["labels"] = labels
     await world.cluster.create_pod(NAMESPACE, manifest)
     async with world.running() as engine:
         engine.submit(launch)
@@ -324,3 +327,21 @@ async def test_a_bad_override_fails_its_own_task_alone(world):
         outcome = await world.outcome()
     assert outcome.verdict is Verdict.FAILED
     assert "pod_override is a dict" in outcome.reason
+
+
+async def test_a_pod_the_watch_showed_needs_no_answer_to_its_create(world):
+    world.cluster.after_create = asyncio.Event()
+    launch = a_launch()
+    world.row(launch, "success")
+    async with world.running() as engine:
+        engine.submit(launch)
+        name = await world.pod()
+        await world.eventually(lambda: engine.stats().pending == 1)
+        world.cluster.is_down = True
+        world.cluster.after_create.set()
+        await asyncio.sleep(5)
+        world.cluster.is_down = False
+        await asyncio.sleep(60)
+        await world.end(name)
+        assert (await world.outcome()).verdict is Verdict.SUCCESS
+    assert world.cluster.count("create") == 1

@@ -65,7 +65,7 @@ async def test_a_replaced_pod_is_gone_before_the_next_is_created(world):
     world.judge = after(30, "relaunch")
     world.cluster.deletes_slowly = True
     async with world.running() as engine:
-        _launch, first = await queued_launch(world, engine)
+        _, first = await queued_launch(world, engine)
         await world.eventually(lambda: world.cluster.count("delete") == 1)
         await asyncio.sleep(60)
         assert world.cluster.names() == [first], "no second pod beside one that may start yet"
