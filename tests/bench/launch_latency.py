@@ -3,7 +3,9 @@
 Two releases of the same chart, image and values but for the executor; a run on one is followed by a
 run on the other, so that a slow moment of the machine hits both. Prints a table, or JSON with
 --json. `started` is when the worker's first call reached Airflow, `user code` when the task's first
-line ran, by its own clock, which is that of the same machine on a one-node cluster.
+line ran, by its own clock, which is that of the same machine on a one-node cluster. A release of
+`./task up` beside them is load: take it down first, and bring the cluster back with
+`./task images:build`.
 """
 
 import argparse
@@ -29,6 +31,11 @@ EXECUTORS = {
 }
 STEPS = ("started", "user code")
 WARM_UP = 1
+QUIET = {
+    # Two DAG processors that parse a hundred examples over and over would be most of the load.
+    "core": {"load_examples": False},
+    "dag_processor": {"min_file_process_interval": 600, "refresh_interval": 600},
+}
 
 
 def seconds(airflow):
@@ -48,7 +55,13 @@ def main():
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with_executor = {
-        name: installed(under_test(), helm=os.environ["HELM4"], executor=path, dags=[DAG_FILE])
+        name: installed(
+            under_test(),
+            helm=os.environ["HELM4"],
+            executor=path,
+            dags=[DAG_FILE],
+            more={"airflow": {"config": QUIET}},
+        )
         for name, path in EXECUTORS.items()
     }
     samples = {name: [] for name in EXECUTORS}
