@@ -11,7 +11,7 @@ import random
 import uuid
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, Phase, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -84,6 +84,14 @@ class Machine(RuleBasedStateMachine):
         self.run(0.1)
 
     def emit(self, outcome):
+        try:
+            self.take(outcome)
+        except AssertionError as error:
+            # Raised here, it would only be logged by the loop, which survives its handlers.
+            self.surprises.append(error)
+            raise
+
+    def take(self, outcome):
         launch_id = outcome.launch_id
         self.outcomes.setdefault(launch_id, []).append(outcome)
         row_id = self.launches[launch_id].row_id
@@ -107,8 +115,7 @@ class Machine(RuleBasedStateMachine):
         return PendingVerdict(action="wait")
 
     def read_strays(self, strays):
-        rows = {self.launches[s.launch_id].row_id: s.launch_id for s in strays}
-        return {launch_id: self.rows[row_id] for row_id, launch_id in rows.items()}
+        return {s.launch_id: self.rows[self.launches[s.launch_id].row_id] for s in strays}
 
     def run(self, seconds):
         self.loop.run_until_complete(asyncio.sleep(seconds))
@@ -254,6 +261,46 @@ class Machine(RuleBasedStateMachine):
         self.revoked.add(launch_id)
         self.tell(self.engine.revoke, launch_id)
 
+    @precondition(lambda self: self.pods(started=True))
+    @rule(data=st.data())
+    def a_task_is_deferred_and_resumed_before_its_pod_ends(self, data):
+        namespace, name, launch_id = self.pick(data, self.pods(started=True))
+        row_id = self.launches[launch_id].row_id
+        if self.rows[row_id] != TaskFacts(state="running", launch_id=launch_id):
+            return
+        resumed = a_launch(
+            launch_id=uuid.UUID(int=len(self.launches) + 1),
+            row_id=row_id,
+            task=a_task(dag_id=namespace),
+        )
+        self.launches[resumed.launch_id] = resumed
+        self.rows[row_id] = TaskFacts(state="queued", launch_id=resumed.launch_id)
+        self.open.add(resumed.launch_id)
+        self.tell(self.engine.submit, resumed)
+        self.do(self.cluster.set_status(namespace, name, base_ended(0)))
+
+    @precondition(lambda self: self.pods(started=False))
+    @rule(data=st.data())
+    def a_pod_is_replaced_while_deletions_take_long(self, data):
+        namespace, name, _ = self.pick(data, self.pods(started=False))
+        self.stuck_images.add(name)
+        self.cluster.deletes_slowly = True
+        self.do(self.cluster.set_status(namespace, name, base_waiting("ImagePullBackOff")))
+        self.run(60)
+
+    @rule()
+    def revoke_while_a_create_hangs(self):
+        self.cluster.after_create = asyncio.Event()
+        self.submit(3, "b")
+        launch_id = max(self.launches)
+        self.rows[self.launches[launch_id].row_id] = TaskFacts(state="scheduled", launch_id=None)
+        self.open.discard(launch_id)
+        self.revoked.add(launch_id)
+        self.tell(self.engine.revoke, launch_id)
+        self.cluster.after_create.set()
+        self.cluster.after_create = None
+        self.run(0.05)
+
     @rule()
     def restart(self):
         self.stop()
@@ -262,6 +309,7 @@ class Machine(RuleBasedStateMachine):
             Orphan(key="k", launch_id=launch.launch_id, row_id=launch.row_id, task=launch.task)
             for launch in (self.launches[launch_id] for launch_id in sorted(self.open))
             if self.rows[launch.row_id].state in ADOPTABLE
+            and self.rows[launch.row_id].launch_id == launch.launch_id
         ]
         refused = self.loop.run_until_complete(self.engine.adopt(offered))
         self.open = {orphan.launch_id for orphan in offered} & self.open
@@ -290,7 +338,7 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def the_loop_lives(self):
         assert self.task is None or not self.task.done()
-        assert not self.surprises
+        assert not self.surprises, self.surprises
 
     def teardown(self):
         try:
@@ -308,15 +356,16 @@ class Machine(RuleBasedStateMachine):
         self.cluster.create_takes_s, self.cluster.deletes_slowly = 0.0, False
         for _ in range(60):
             self.run(30)
-            for namespace, name, launch_id in self.pods():
-                pod = self.cluster.raw(namespace, name)
+            for (namespace, name), pod in list(self.cluster._pods.items()):
+                # The kubelet takes its time, but it takes every pod away, ended ones too.
                 if "deletionTimestamp" in pod["metadata"]:
                     self.do(self.cluster.finish_deletion(namespace, name))
-                    continue
+            for namespace, name, launch_id in self.pods():
                 self.state_of(launch_id, "success")
                 self.do(self.cluster.set_status(namespace, name, base_ended(0)))
         self.run(3600)
         note(str(self.engine.stats()))
+        assert not self.surprises, self.surprises
         assert not self.open, [self.rows[self.launches[i].row_id] for i in self.open]
         assert not self.pods(), "a pod was left alive"
         assert not self.succeeded(), "a pod that ended well was left"
@@ -344,6 +393,7 @@ class Machine(RuleBasedStateMachine):
 class TestMachine(Machine.TestCase):
     settings = settings(
         max_examples=60,
+        phases=[Phase.generate],
         stateful_step_count=30,
         deadline=None,
         derandomize=True,
