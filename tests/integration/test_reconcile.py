@@ -195,7 +195,7 @@ async def test_a_missing_right_fails_the_launch_with_the_role_as_remedy(world):
         cluster.create_pod = refuse
         engine.submit(a_launch())
         await world.until(lambda: ended(world))
-    assert "check its Role" in world.outcomes[0].reason
+    assert "check the scheduler's Role" in world.outcomes[0].reason
 
 
 async def ended(world):

@@ -4,7 +4,6 @@ import uuid
 
 import pytest
 from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils import timezone
 from airflow.utils.session import create_session
 from sqlalchemy import insert, text
@@ -42,21 +41,9 @@ def insert_row(model, task, *, state, external, **more):
         session.execute(insert(model.__table__).values(**values))
 
 
-def insert_ti(task, *, state, external):
-    insert_row(
-        TaskInstance, task, state=state, external=external, id=uuid.uuid4(), span_status="ended"
-    )
-
-
-def insert_history(task, *, external):
-    insert_row(
-        TaskInstanceHistory,
-        task,
-        state="failed",
-        external=external,
-        task_instance_id=uuid.uuid4(),
-        span_status="ended",
-    )
+def insert_ti(task, *, state, external, row_id=None):
+    key = row_id or uuid.uuid4()
+    insert_row(TaskInstance, task, state=state, external=external, id=key, span_status="ended")
 
 
 def ask(task, launch_id):
@@ -72,13 +59,13 @@ def task():
 def test_the_row_that_owns_the_launch_tells_its_state(task):
     launch_id = uuid.uuid4()
     insert_ti(task, state="success", external=launch_id)
-    assert ask(None, launch_id) == TaskFacts(state="success", launch_id=launch_id)
+    assert ask(task, launch_id) == TaskFacts(state="success", launch_id=launch_id)
 
 
-def test_a_launch_of_an_earlier_try_is_found_in_the_history(task):
-    launch_id = uuid.uuid4()
-    insert_history(task, external=launch_id)
-    assert ask(None, launch_id) == TaskFacts(state=None, launch_id=None)
+def test_a_row_that_was_launched_under_its_primary_key_is_found_by_it(task):
+    row_id = uuid.uuid4()
+    insert_ti(task, state="running", external=None, row_id=row_id)
+    assert ask(task, row_id) == TaskFacts(state="running", launch_id=row_id)
 
 
 def test_a_try_that_was_launched_again_is_found_by_the_pods_annotations(task):
@@ -101,4 +88,5 @@ def test_many_are_read_at_once(task):
     launches = [uuid.uuid4() for _ in range(500)]
     insert_ti(task, state="success", external=launches[7])
     strays = [Stray(launch_id=one, task=a_task(dag_id=f"d{n}")) for n, one in enumerate(launches)]
+    strays[7] = Stray(launch_id=launches[7], task=task)
     assert list(_compat.read_strays(strays)) == [launches[7]]

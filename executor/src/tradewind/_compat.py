@@ -106,9 +106,13 @@ def read_strays(strays: Sequence[Stray]) -> dict[UUID, TaskFacts]:
             )
         ).all()
     for *identity, row_id, state, external in rows:
-        owner = launch_id_of(external) or _uuid(row_id)
-        row = TaskFacts(state=state, launch_id=owner)
-        facts |= dict.fromkeys(launches[tuple(identity)], row)
+        mine, owner = launches[tuple(identity)], launch_id_of(external)
+        if owner is None:
+            # Launched under its primary key, or by an executor without launch ids: then the row
+            # proves nothing about the others.
+            owner = _uuid(row_id)
+            mine = [launch_id for launch_id in mine if launch_id == owner]
+        facts |= dict.fromkeys(mine, TaskFacts(state=state, launch_id=owner))
     return facts
 
 
