@@ -12,12 +12,11 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tradewind_tools import command, console, locks, paths, room
+from tradewind_tools import command, console, locks, partial, paths, room
 from tradewind_tools.errors import ToolError, WorkFailedError
 
 MODULES = paths.CHECKOUT / "tools" / "programs"
@@ -150,7 +149,6 @@ def ensure(name: str, *, binaries: Sequence[str] = ()) -> dict[str, Path]:
         return found
     lock = paths.cache_dir() / "programs" / f".{name}.lock"
     with locks.exclusive(lock, waiting_for=f"the build of {name}"):
-        discard_partial(module)
         missing = [binary for binary, path in found.items() if not path.is_file()]
         if missing:
             room.check(paths.cache_dir(), needed_gib=NEEDED_GIB, what=f"building {name}")
@@ -168,12 +166,6 @@ def assignments(words: Sequence[str]) -> dict[str, str]:
             break
         found[variable] = str(ensure(program, binaries=[binary])[binary])
     return found
-
-
-def discard_partial(module: Module) -> None:
-    """Remove what killed builds left. The caller holds the program's lock."""
-    for leftover in module.target.parent.glob(f".{module.name}-*.partial"):
-        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def go_binary() -> str:
@@ -200,18 +192,14 @@ def _environment() -> dict[str, str]:
 
 def _build(module: Module, binaries: Sequence[str]) -> None:
     module.target.mkdir(parents=True, exist_ok=True)
-    # A dot in front and `.partial` behind: never mistaken for a finished program.
-    partial = Path(
-        tempfile.mkdtemp(prefix=f".{module.name}-", suffix=".partial", dir=module.target.parent)
-    )
     names = ", ".join(binaries)
-    try:
-        with console.step(f"building {module.name} {module.version} ({names})") as step:
-            for binary in binaries:
-                _compile(module, binary, partial / binary, step)
-                (partial / binary).rename(module.target / binary)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with (
+        partial.folder(module.target.parent, prefix=module.name) as folder,
+        console.step(f"building {module.name} {module.version} ({names})") as step,
+    ):
+        for binary in binaries:
+            _compile(module, binary, folder / binary, step)
+            (folder / binary).rename(module.target / binary)
 
 
 def _compile(module: Module, binary: str, output: Path, step: console.Step) -> None:

@@ -9,13 +9,11 @@ only a `.partial` folder, which the next fetch removes.
 import hashlib
 import os
 import re
-import shutil
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tradewind_tools import command, console, locks, paths
+from tradewind_tools import command, console, locks, partial, paths
 from tradewind_tools.errors import ToolError, WorkFailedError
 
 PROVIDER = "apache-airflow-providers-cncf-kubernetes"
@@ -59,23 +57,18 @@ def ensure() -> Path:
         return pinned.target
     lock = pinned.target.parent / f".{PROVIDER}.lock"
     with locks.exclusive(lock, waiting_for=f"the fetch of {PROVIDER}'s tests"):
-        for leftover in pinned.target.parent.glob(f".{PROVIDER}-*.partial"):
-            shutil.rmtree(leftover, ignore_errors=True)
         if not pinned.target.is_dir():
             _fetch(pinned)
     return pinned.target
 
 
 def _fetch(pinned: Pin) -> None:
-    partial = Path(
-        tempfile.mkdtemp(prefix=f".{PROVIDER}-", suffix=".partial", dir=pinned.target.parent)
-    )
-    try:
-        with console.step(f"fetching the tests of {PROVIDER} {pinned.version}"):
-            unpack(_download(pinned, partial), partial / "tests")
-        (partial / "tests").rename(pinned.target)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    with (
+        partial.folder(pinned.target.parent, prefix=PROVIDER) as folder,
+        console.step(f"fetching the tests of {PROVIDER} {pinned.version}"),
+    ):
+        unpack(_download(pinned, folder), folder / "tests")
+        (folder / "tests").rename(pinned.target)
 
 
 def _download(pinned: Pin, folder: Path) -> Path:
