@@ -23,12 +23,18 @@ def run_all(airflow, dag_ids):
     """Run every DAG once, side by side; return dag_id -> (run id, its task instances)."""
     await_dags(airflow, dag_ids)
     runs = {dag_id: airflow.trigger(dag_id, conf={}) for dag_id in dag_ids}
-    deadline = time.monotonic() + RUN_TIMEOUT_S
-    waiting = dict(runs)
-    while waiting:
-        for dag_id, run_id in list(waiting.items()):
-            if airflow.run_state(dag_id, run_id) in FINAL_STATES:
-                del waiting[dag_id]
-        assert time.monotonic() < deadline, f"unfinished: {sorted(waiting)}"
-        time.sleep(1)
+    await_ends(airflow, runs)
     return {dag_id: (run, airflow.task_instances(dag_id, run)) for dag_id, run in runs.items()}
+
+
+def await_ends(airflow, runs, *, timeout_s=RUN_TIMEOUT_S):
+    """Wait until every run (dag_id -> run id) has ended; return dag_id -> its final state."""
+    deadline = time.monotonic() + timeout_s
+    ended = {}
+    while unfinished := sorted(runs.keys() - ended.keys()):
+        for dag_id in unfinished:
+            if (state := airflow.run_state(dag_id, runs[dag_id])) in FINAL_STATES:
+                ended[dag_id] = state
+        assert time.monotonic() < deadline, f"unfinished: {unfinished}"
+        time.sleep(1)
+    return ended

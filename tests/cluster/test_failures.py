@@ -6,11 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from dag_runs import await_dags
+from dag_runs import await_dags, await_ends
 from second_release import installed
 
 from tradewind_tools import kubectl
-from tradewind_tools.runs import FINAL_STATES
 
 DAG_FILE = Path(__file__).parent / "dags" / "failures.py"
 WITHIN_S = 300
@@ -54,14 +53,8 @@ def runs(target, airflow):
     found = {kind: airflow.trigger(f"fails_{kind}", conf={}) for kind in SAID}
     evict(target, airflow, running_pod(target, airflow, "fails_evicted"))
     delete(target, airflow, running_pod(target, airflow, "fails_deleted"))
-    deadline = time.monotonic() + WITHIN_S
-    waiting = dict(found)
-    while waiting:
-        for kind, run_id in list(waiting.items()):
-            if airflow.run_state(f"fails_{kind}", run_id) in FINAL_STATES:
-                del waiting[kind]
-        assert time.monotonic() < deadline, f"unfinished: {sorted(waiting)}"
-        time.sleep(1)
+    runs_by_dag = {f"fails_{kind}": run_id for kind, run_id in found.items()}
+    await_ends(airflow, runs_by_dag, timeout_s=WITHIN_S)
     return found
 
 
@@ -113,10 +106,9 @@ def test_a_launch_without_quota_waits_and_says_so_and_goes_on_when_there_is_room
         time.sleep(1)
     assert airflow.run_state("fails_quota", run_id) == "running"
     kubectl.run(target, "-n", airflow.namespace, "delete", "quota", "few")
-    while airflow.run_state("fails_quota", run_id) not in FINAL_STATES:
-        assert time.monotonic() < deadline, "the launch did not go on"
-        time.sleep(1)
-    assert airflow.run_state("fails_quota", run_id) == "success"
+    left_s = deadline - time.monotonic()
+    ended = await_ends(airflow, {"fails_quota": run_id}, timeout_s=left_s)
+    assert ended == {"fails_quota": "success"}
 
 
 @pytest.mark.timeout(1200)

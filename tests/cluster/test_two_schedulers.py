@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from dag_runs import await_dags
+from dag_runs import await_dags, await_ends
 from second_release import installed
 
 from tradewind_tools import kubectl
@@ -53,7 +53,7 @@ def finished(target):
         await_dags(airflow, [DAG])
         run_id = airflow.trigger(DAG, conf={})
         kills = kill_in_turn(target, airflow, run_id)
-        state = wait_for_end(airflow, run_id)
+        state = await_ends(airflow, {DAG: run_id}, timeout_s=RUN_TIMEOUT_S)[DAG]
         recorder.catch_up()
         left = recorder.wait_gone(run_ids=[run_id], timeout_s=120)
         pods = recorder.pods(run_ids=[run_id])
@@ -85,14 +85,6 @@ def processes_of(container):
         except OSError:
             continue  # It ended meanwhile.
     return found
-
-
-def wait_for_end(airflow, run_id):
-    deadline = time.monotonic() + RUN_TIMEOUT_S
-    while (state := airflow.run_state(DAG, run_id)) not in FINAL_STATES:
-        assert time.monotonic() < deadline, "the run did not end"
-        time.sleep(1)
-    return state
 
 
 @pytest.mark.timeout(1800)
