@@ -23,7 +23,6 @@ from tradewind import _compat
 from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.testing.builders import a_task, base_ended, base_running
-from tradewind.workloads import task_ref
 
 pytestmark = pytest.mark.usefixtures("database", "configured")
 
@@ -221,7 +220,7 @@ def test_strays_are_judged_by_their_present_rows():
     write(resumed, state=TaskInstanceState.QUEUED, external_executor_id=str(uuid.uuid4()))
     callback_id = a_callback(CallbackState.SUCCESS)
     strays = {
-        name: Stray(launch_id=uuid.UUID(ti.external_executor_id), task=task_ref(ti))
+        name: Stray(launch_id=uuid.UUID(ti.external_executor_id), task=_compat.task_ref(ti))
         for name, ti in (("running", running), ("resumed", resumed), ("gone", mapped))
     }
     strays["gone"] = Stray(launch_id=uuid.uuid4(), task=replace(strays["gone"].task, map_index=9))

@@ -44,6 +44,7 @@ __all__ = [
     "mutation_hook",
     "read_facts",
     "read_strays",
+    "task_ref",
 ]
 
 AIRFLOW_VERSION: str = airflow_version
@@ -152,6 +153,17 @@ def launch_id_of(external_executor_id: str | None) -> UUID | None:
         return UUID(str(external_executor_id or ""))
     except ValueError:
         return None
+
+
+def task_ref(ti: Any) -> TaskRef:
+    """Return which try it is; `ti` is a task instance, its workload's copy, or its key."""
+    return TaskRef(
+        dag_id=ti.dag_id,
+        task_id=ti.task_id,
+        run_id=ti.run_id,
+        try_number=ti.try_number,
+        map_index=-1 if ti.map_index is None else ti.map_index,
+    )
 
 
 def mutation_hook() -> Callable[[Any], None] | None:

@@ -11,10 +11,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from tradewind._compat import launch_id_of
+from tradewind._compat import launch_id_of, task_ref
 from tradewind.dispatch.engine import Orphan
 from tradewind.dispatch.hooks import Abandoned
-from tradewind.workloads import task_ref
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from tradewind.client.errors import ClusterError
 from tradewind.client.models import Pod
+from tradewind.client.paging import pods_of
 from tradewind.client.protocol import Cluster
 from tradewind.pods import labels
 
@@ -76,18 +77,11 @@ async def sweep(
 
 
 async def _all(cluster: Cluster, namespaces: Sequence[str]) -> list[Pod]:
+    """Return each pod once, though both selectors may find it."""
     pods: dict[str, Pod] = {}
-    for namespace in namespaces:
-        for selector in SELECTORS:
-            resume = ""
-            while True:
-                page = await cluster.list_pods(
-                    namespace, selector=selector, limit=_PAGE, resume=resume
-                )
-                pods.update((pod.metadata.uid, pod) for pod in page.items)
-                resume = page.metadata.resume
-                if not resume:
-                    break
+    for selector in SELECTORS:
+        found = await pods_of(cluster, selector=selector, namespaces=namespaces, page_size=_PAGE)
+        pods.update((pod.metadata.uid, pod) for pod in found)
     return list(pods.values())
 
 

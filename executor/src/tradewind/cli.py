@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from airflow.utils.cli import suppress_logs_and_warning
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from tradewind.doctor.findings import Finding
 
@@ -43,6 +45,18 @@ def get_commands() -> list[GroupCommand]:
     ]
 
 
+@contextlib.contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Let an error of ours end the command with its sentence and exit code 2."""
+    from tradewind.errors import TradewindError  # noqa: PLC0415
+
+    try:
+        yield
+    except TradewindError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+
+
 def why(args: argparse.Namespace) -> None:
     """Print why the pod of a task waits or failed; exit code 2 when there is no such task."""
     from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
@@ -50,9 +64,8 @@ def why(args: argparse.Namespace) -> None:
 
     from tradewind import config  # noqa: PLC0415
     from tradewind import why as module  # noqa: PLC0415
-    from tradewind.errors import TradewindError  # noqa: PLC0415
 
-    try:
+    with _one_sentence():
         story = module.tell(
             args.dag_id,
             args.task_id,
@@ -61,9 +74,6 @@ def why(args: argparse.Namespace) -> None:
             try_number=args.try_number,
             settings=config.load(ExecutorConf(args.team)),
         )
-    except TradewindError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
     if args.json:
         sys.stdout.write(json.dumps(story.as_dict(), indent=2) + "\n")
         return
@@ -79,12 +89,11 @@ def cleanup_pods(args: argparse.Namespace) -> None:
     from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
 
     from tradewind import cleanup, config, task_pods  # noqa: PLC0415
-    from tradewind.errors import TradewindError  # noqa: PLC0415
 
     ages = cleanup.Ages(
         pending_minutes=args.min_pending_minutes, completed_minutes=args.min_completed_minutes
     )
-    try:
+    with _one_sentence():
         settings = config.load(ExecutorConf(args.team))
         namespaces = [args.namespace] if args.namespace else settings.watched_namespaces or ("",)
         deleted = task_pods.visit(
@@ -93,9 +102,6 @@ def cleanup_pods(args: argparse.Namespace) -> None:
                 cluster, namespaces, ages, now=datetime.now(UTC), tell=print
             ),
         )
-    except TradewindError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
     sys.stdout.write(f"deleted {deleted} pods\n")
 
 
@@ -104,9 +110,8 @@ def render(args: argparse.Namespace) -> None:
     from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
 
     from tradewind import config, rendering  # noqa: PLC0415
-    from tradewind.errors import ConfigError  # noqa: PLC0415
 
-    try:
+    with _one_sentence():
         text = rendering.as_yaml(
             args.dag_id,
             args.task_id,
@@ -114,9 +119,6 @@ def render(args: argparse.Namespace) -> None:
             map_index=args.map_index,
             settings=config.load(ExecutorConf()),
         )
-    except ConfigError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
     sys.stdout.write(text)
 
 
@@ -127,14 +129,10 @@ def check_settings(_: argparse.Namespace) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     from tradewind import config, rendering  # noqa: PLC0415
-    from tradewind.errors import ConfigError  # noqa: PLC0415
 
-    try:
+    with _one_sentence():
         settings = config.load(ExecutorConf())
         rendering.renderer(settings, scheduler="").check()
-    except ConfigError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
     table = Table("setting", "value")
     for name in settings.__slots__:
         table.add_row(name, str(getattr(settings, name)))

@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tradewind._compat import launch_id_of
+from tradewind._compat import launch_id_of, task_ref
 from tradewind.client.connect import connect
 from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.config import Settings
 from tradewind.errors import TradewindError
 from tradewind.pods import labels
-from tradewind.pods.labels import TaskRef
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
@@ -36,13 +36,7 @@ def selectors_of(ti: TaskInstance, *, try_number: int) -> list[str]:
     The launch id is known of the present try alone. The labels of the try find its pods too, and
     those that upstream's executor launched.
     """
-    task = TaskRef(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        try_number=try_number,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-    )
+    task = replace(task_ref(ti), try_number=try_number)
     by_labels = labels.selector(labels.of_task(task))
     if task.map_index < 0:
         by_labels += ",!map_index"

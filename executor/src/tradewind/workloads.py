@@ -17,7 +17,7 @@ from airflow.executors.workloads import ExecuteCallback, ExecuteTask, TestConnec
 from airflow.models.connection_test import ConnectionTestKey
 
 from tradewind import pod_models
-from tradewind._compat import fail_connection_test, launch_id_of
+from tradewind._compat import fail_connection_test, launch_id_of, task_ref
 from tradewind.bridge import Emit
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.ledger import Launch
@@ -115,17 +115,6 @@ def _write_failure(test_id: str, reason: str) -> None:
         fail_connection_test(test_id, reason)
     except Exception:
         log.exception("cannot write why connection test %s failed: %s", test_id, reason)
-
-
-def task_ref(ti: Any) -> TaskRef:
-    """Return which try it is; `ti` is a task instance, its workload's copy, or its key."""
-    return TaskRef(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
-        try_number=ti.try_number,
-        map_index=-1 if ti.map_index is None else ti.map_index,
-    )
 
 
 def _callback_ref(workload: ExecuteCallback) -> TaskRef:

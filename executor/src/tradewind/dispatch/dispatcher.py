@@ -202,11 +202,6 @@ class Dispatcher:
             self._banisher.search(launch_id)
         # A create under way brings its pod, or calls `unresolved`. Without any there is no pod.
 
-    def pod_of(self, launch_id: UUID) -> Pod | None:
-        """Return the launch's pod as last seen."""
-        entry = self.ledger.get(launch_id)
-        return None if entry is None else entry.pod
-
     @property
     def has_trusted(self) -> bool:
         """Whether a launch was adopted whose pod has not been found yet."""

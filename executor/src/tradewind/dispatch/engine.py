@@ -16,7 +16,6 @@ from tradewind.clock import Clock
 from tradewind.config import Settings
 from tradewind.dispatch import takeover
 from tradewind.dispatch.dispatcher import Dispatcher, Outcome
-from tradewind.dispatch.finder import pods_of
 from tradewind.dispatch.hooks import Hooks, ReadFacts
 from tradewind.dispatch.inheritance import Inheritance
 from tradewind.dispatch.ledger import Launch
@@ -182,7 +181,7 @@ class Engine:
         """
         for reflector in self._reflectors:
             await reflector.synced.wait()
-        by_launch = _by_launch(self._pods() or ())
+        by_launch = takeover.by_launch(self._pods() or ())
         for launch in launches:
             pod = by_launch.get(str(launch.launch_id))
             if pod is not None or isinstance(launch, Orphan):
@@ -220,22 +219,13 @@ class Engine:
         """
         for reflector in self._reflectors:
             await reflector.synced.wait()
-        found = _by_launch(self._pods() or ())
+        found = takeover.by_launch(self._pods() or ())
         if all(str(orphan.launch_id) in found for orphan in orphans):
             return found
         # The picture may be behind, by as much as its watch is: only a list says "none" for sure.
-        found = _by_launch(
-            await pods_of(
-                self._cluster,
-                selector=labels.LAUNCH_ID,
-                namespaces=self._namespaces,
-                page_size=self._settings.list_page_size,
-            )
-        )
-        strangers = [orphan for orphan in orphans if str(orphan.launch_id) not in found]
-        return found | await takeover.take_over(
+        return await takeover.look_up(
             self._cluster,
-            {orphan.task: orphan.launch_id for orphan in strangers if orphan.task is not None},
+            {orphan.launch_id: orphan.task for orphan in orphans},
             namespaces=self._namespaces,
             page_size=self._settings.list_page_size,
             scheduler=self._scheduler,
@@ -251,8 +241,3 @@ class Engine:
         self._dispatcher.on_listed(listing)
         if self._dispatcher.has_trusted:
             self._reconciler.soon()
-
-
-def _by_launch(pods: Sequence[Pod]) -> dict[str, Pod]:
-    ordered = sorted(pods, key=lambda pod: labels.ordinal_of(pod.metadata.labels))
-    return {pod.metadata.labels[labels.LAUNCH_ID]: pod for pod in ordered}

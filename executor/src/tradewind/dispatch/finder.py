@@ -1,4 +1,4 @@
-"""Pods of launches by label, and the end of those that nobody wants. Loop thread only."""
+"""The end of pods that nobody wants any more, seen or not. Loop thread only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 
 from tradewind.client.errors import ClusterError
 from tradewind.client.models import Pod
+from tradewind.client.paging import pods_of
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.dispatch import publish_policy
@@ -21,29 +22,6 @@ log = logging.getLogger(__name__)
 BANNED_FOR_S = 3600.0
 """A create that was under way when its launch was revoked has shown its pod long before."""
 _TRIES = 20
-
-
-async def pods_of(
-    cluster: Cluster, *, selector: str, namespaces: Sequence[str], page_size: int
-) -> list[Pod]:
-    """Return all pods that match.
-
-    Raises:
-        ClusterError: one of the pages could not be read.
-
-    """
-    pods: list[Pod] = []
-    for namespace in namespaces:
-        resume = ""
-        while True:
-            page = await cluster.list_pods(
-                namespace, selector=selector, limit=page_size, resume=resume
-            )
-            pods.extend(page.items)
-            resume = page.metadata.resume
-            if not resume:
-                break
-    return pods
 
 
 class Banisher:

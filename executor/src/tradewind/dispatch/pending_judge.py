@@ -25,6 +25,7 @@ ASK_EVERY_S = 30.0
 MOST_EVENTS = 50
 FORGET_AFTER_S = 600.0
 """A pod that was not judged for so long has started or is gone."""
+FORGET_EVERY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class PendingJudge:
         self._patience = patience
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
+        self._forgot_s = float("-inf")
 
     async def __call__(self, pod: Pod, _pending_for_s: float) -> PendingVerdict:
         """Return what is to be done about the pod now. Never raises a ClusterError."""
@@ -82,7 +84,12 @@ class PendingJudge:
         return True
 
     def _forget(self) -> None:
-        oldest_s = self._clock.now_s() - FORGET_AFTER_S
+        """Look through all of them once in a while only: a burst may have thousands pending."""
+        now_s = self._clock.now_s()
+        if now_s - self._forgot_s < FORGET_EVERY_S:
+            return
+        self._forgot_s = now_s
+        oldest_s = now_s - FORGET_AFTER_S
         for uid in [uid for uid, seen in self._seen.items() if seen.looked_s < oldest_s]:
             del self._seen[uid]
 

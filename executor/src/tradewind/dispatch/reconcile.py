@@ -17,9 +17,7 @@ from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.config import Settings
 from tradewind.dispatch import takeover
-from tradewind.dispatch.finder import pods_of
 from tradewind.dispatch.ledger import Entry, Ledger, Phase
-from tradewind.pods import labels
 from tradewind.pods.causes import Cause, Kind
 from tradewind.watch.reflector import Change
 
@@ -125,22 +123,11 @@ class Reconciler:
     async def _find(self, entries: Sequence[Entry]) -> dict[str, Pod]:
         """Return the newest pod of each launch that has any, by launch id."""
         settings = self._settings
-        namespaces = settings.watched_namespaces or ("",)
-        pods = await pods_of(
+        return await takeover.look_up(
             self._cluster,
-            selector=labels.LAUNCH_ID,
-            namespaces=namespaces,
+            {entry.launch_id: entry.task for entry in entries},
+            namespaces=settings.watched_namespaces or ("",),
             page_size=settings.list_page_size,
-        )
-        pods.sort(key=lambda pod: labels.ordinal_of(pod.metadata.labels))
-        found = {pod.metadata.labels[labels.LAUNCH_ID]: pod for pod in pods}
-        wanted = {
-            entry.task: entry.launch_id
-            for entry in entries
-            if entry.task is not None and str(entry.launch_id) not in found
-        }
-        return found | await takeover.take_over(
-            self._cluster, wanted, namespaces=namespaces, page_size=settings.list_page_size
         )
 
     # -- launches without a pod ------------------------------------------------------------------

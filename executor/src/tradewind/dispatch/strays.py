@@ -12,6 +12,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from datetime import datetime
+from uuid import UUID
 
 from tradewind.client.models import Pod
 from tradewind.clock import Clock
@@ -84,29 +85,33 @@ class Strays:
         pods = self._picture()
         if pods is None or self._read is None:
             return
-        strays = [pod for pod in pods if self._is_stray(pod)][:MOST_STRAYS]
+        strays = [
+            (launch_id, pod)
+            for pod in pods
+            if (launch_id := self._unclaimed(pod)) is not None
+            and pod.metadata.deletion_timestamp is None
+            and not self._is_kept(pod)
+        ][:MOST_STRAYS]
         if not strays:
             self._done_since_s.clear()
             return
         loop = asyncio.get_running_loop()
-        asked = [_stray(pod) for pod in strays]
-        facts = await loop.run_in_executor(
-            self._threads, self._read, [one for one in asked if one is not None]
-        )
-        done = [
-            pod
-            for pod, one in zip(strays, asked, strict=True)
-            if one is not None and is_done_with(pod, facts.get(one.launch_id))
+        asked = [
+            Stray(launch_id=launch_id, task=labels.task_of(pod.metadata.annotations))
+            for launch_id, pod in strays
         ]
+        facts = await loop.run_in_executor(self._threads, self._read, asked)
+        done = [pod for launch_id, pod in strays if is_done_with(pod, facts.get(launch_id))]
         self._delete_what_stays_done(done)
 
-    def _is_stray(self, pod: Pod) -> bool:
+    def _unclaimed(self, pod: Pod) -> UUID | None:
+        """Return the pod's launch, if it is of this Airflow and no launch that we follow."""
         launch_id = labels.launch_id_of(pod.metadata.labels)
         if launch_id is None or self._ledger.get(launch_id) is not None:
-            return False
-        if pod.metadata.labels.get(labels.INSTALLATION, "") != self._settings.installation:
-            return False  # Our rows say nothing about the pods of another Airflow.
-        return pod.metadata.deletion_timestamp is None and not self._is_kept(pod)
+            return None
+        # Our rows say nothing about the pods of another Airflow.
+        ours = pod.metadata.labels.get(labels.INSTALLATION, "") == self._settings.installation
+        return launch_id if ours else None
 
     def _is_kept(self, pod: Pod) -> bool:
         where = state.of(pod)
@@ -132,18 +137,8 @@ class Strays:
         """Delete pods that were kept for longer than `kept_pod_ttl`."""
         ttl_s = self._settings.kept_pod_ttl_s
         for pod in (self._picture() or ()) if ttl_s else ():
-            launch_id = labels.launch_id_of(pod.metadata.labels)
-            if launch_id is None or self._ledger.get(launch_id) or not state.of(pod).has_ended:
-                continue
-            if pod.metadata.labels.get(labels.INSTALLATION, "") != self._settings.installation:
+            if self._unclaimed(pod) is None or not state.of(pod).has_ended:
                 continue
             since_s = ended_at_s(pod)
             if since_s is not None and self._clock.utc_s() - since_s >= ttl_s:
                 self._deleter.delete(pod)
-
-
-def _stray(pod: Pod) -> Stray | None:
-    launch_id = labels.launch_id_of(pod.metadata.labels)
-    if launch_id is None:
-        return None
-    return Stray(launch_id=launch_id, task=labels.task_of(pod.metadata.annotations))

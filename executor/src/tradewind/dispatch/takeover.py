@@ -15,6 +15,7 @@ from uuid import UUID
 
 from tradewind.client.errors import ClusterError
 from tradewind.client.models import Pod
+from tradewind.client.paging import pods_of
 from tradewind.client.protocol import Cluster
 from tradewind.pods import labels, state
 from tradewind.pods.labels import TaskRef
@@ -25,6 +26,48 @@ SELECTOR = f"{labels.UPSTREAM}=True,!{labels.LAUNCH_ID},airflow_executor_done!=T
 """Task pods that no launch id marks as ours, without those upstream is done with."""
 _WORKER = "airflow-worker"
 _AT_ONCE = 16
+
+
+def by_launch(pods: Sequence[Pod]) -> dict[str, Pod]:
+    """Return the newest pod of each launch, by launch id; every pod has one."""
+    ordered = sorted(pods, key=lambda pod: labels.ordinal_of(pod.metadata.labels))
+    return {pod.metadata.labels[labels.LAUNCH_ID]: pod for pod in ordered}
+
+
+async def look_up(
+    cluster: Cluster,
+    launches: Mapping[UUID, TaskRef | None],
+    *,
+    namespaces: Sequence[str],
+    page_size: int,
+    scheduler: str = "",
+) -> dict[str, Pod]:
+    """Return every launch's newest pod by a list of now, those taken over from upstream included.
+
+    Args:
+        cluster: where to look.
+        launches: those to take over a pod of upstream's for when they have none, with their try.
+        namespaces: where to look there; "" for all.
+        page_size: pods in one page of a list.
+        scheduler: written on pods that are taken over.
+
+    Raises:
+        ClusterError: the list could not be read.
+
+    """
+    found = by_launch(
+        await pods_of(
+            cluster, selector=labels.LAUNCH_ID, namespaces=namespaces, page_size=page_size
+        )
+    )
+    wanted = {
+        task: launch_id
+        for launch_id, task in launches.items()
+        if task is not None and str(launch_id) not in found
+    }
+    return found | await take_over(
+        cluster, wanted, namespaces=namespaces, page_size=page_size, scheduler=scheduler
+    )
 
 
 async def take_over(
@@ -43,11 +86,9 @@ async def take_over(
     if not wanted:
         return {}
     try:
-        found = [
-            pod
-            for namespace in namespaces
-            for pod in await _list(cluster, namespace, page_size=page_size)
-        ]
+        found = await pods_of(
+            cluster, selector=SELECTOR, namespaces=namespaces, page_size=page_size
+        )
     except ClusterError as error:
         log.warning("cannot look for pods of Airflow's KubernetesExecutor: %s", error)
         return {}
@@ -90,17 +131,6 @@ def choose(pods: Sequence[Pod], wanted: Mapping[TaskRef, UUID]) -> dict[UUID, Po
 
 def _preference(pod: Pod) -> tuple[bool, str]:
     return not state.of(pod).has_ended, pod.metadata.creation_timestamp or ""
-
-
-async def _list(cluster: Cluster, namespace: str, *, page_size: int) -> list[Pod]:
-    pods: list[Pod] = []
-    resume = ""
-    while True:
-        page = await cluster.list_pods(namespace, selector=SELECTOR, limit=page_size, resume=resume)
-        pods.extend(page.items)
-        resume = page.metadata.resume
-        if not resume:
-            return pods
 
 
 async def _label_all(

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from kubernetes.utils.quantity import parse_quantity
-
 from tradewind.client.inspection import LimitItem, LimitRange, Quota
 from tradewind.doctor.findings import Finding, fail, ok, warn
+from tradewind.pods import quantities
 
 QUOTA = "quota"
 LIMITS = "limit range"
@@ -74,8 +73,8 @@ def _need(
     )
 
 
-def _amounts(quantities: Mapping[str, Any]) -> dict[str, Decimal]:
-    return {resource: parse_quantity(text) for resource, text in quantities.items()}
+def _amounts(said: Mapping[str, Any]) -> dict[str, Decimal]:
+    return {resource: quantities.parse(str(text)) for resource, text in said.items()}
 
 
 def judge_limits(ranges: Sequence[LimitRange], containers: Sequence[Need]) -> list[Finding]:
@@ -100,7 +99,7 @@ def _out_of_bounds(name: str, item: LimitItem, container: Need) -> Iterable[Find
             asked = getattr(container, side).get(resource)
             if asked is None:
                 continue
-            edge = parse_quantity(text)
+            edge = quantities.parse(text)
             if asked > edge if word == "most" else asked < edge:
                 found = (
                     f"container {container.name!r} has {side}.{resource} "
@@ -118,8 +117,8 @@ def judge_quota(quota: Quota, containers: Sequence[Need]) -> list[Finding]:
     findings: list[Finding] = []
     rooms: list[tuple[Decimal, str]] = []
     for resource, hard_text in quota.status.hard.items():
-        hard = parse_quantity(hard_text)
-        used = parse_quantity(quota.status.used.get(resource, "0"))
+        hard = quantities.parse(hard_text)
+        used = quantities.parse(quota.status.used.get(resource, "0"))
         asked = _asked(resource, containers)
         if isinstance(asked, Finding):
             findings.append(asked)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tradewind import metrics
 from tradewind.client.errors import ApiError, ClusterError
 from tradewind.client.models import Pod, WatchEvent
+from tradewind.client.paging import pages
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.metrics import UNMEASURED, Metrics
@@ -106,16 +107,13 @@ class Reflector:
     async def _relist(self) -> str:
         """Replace the picture by a complete list and report the differences."""
         listed: dict[str, Pod] = {}
-        resume = ""
+        version = ""
         began_s = self._clock.now_s()
-        while True:
-            page = await self._cluster.list_pods(
-                self._namespace, selector=self._selector, limit=self._page_size, resume=resume
-            )
+        async for page in pages(
+            self._cluster, self._namespace, selector=self._selector, page_size=self._page_size
+        ):
             listed.update((pod.metadata.uid, pod) for pod in page.items)
-            resume = page.metadata.resume
-            if not resume:
-                break
+            version = page.metadata.resource_version
         for uid in [uid for uid in self._pods if uid not in listed]:
             self._depart(self._pods[uid])
         self._listed_s = began_s
@@ -125,7 +123,7 @@ class Reflector:
             Listing(namespace=self._namespace, began_s=began_s, uids=frozenset(listed))
         )
         self.synced.set()
-        return page.metadata.resource_version
+        return version
 
     async def _watch_from(self, version: str) -> None:
         """Watch again and again from the last seen version; return when only a list helps."""

@@ -159,7 +159,7 @@ async def test_a_pod_that_vanished_unwatched_is_noticed_by_the_next_list(world):
     async with world.running() as engine:
         engine.submit(launch)
         name = await world.pod()
-        await world.eventually(lambda: engine._dispatcher.pod_of(launch.launch_id))
+        await world.eventually(lambda: engine._dispatcher.ledger.get(launch.launch_id).pod)
         world.cluster.fail("watch", ApiError(410))
         await world.cluster.vanish(NAMESPACE, name)
         world.cluster.compact()
@@ -240,7 +240,7 @@ async def test_a_revoked_launch_loses_its_pod_and_reports_nothing(world):
     async with world.running() as engine:
         engine.submit(launch)
         await world.pod()
-        await world.eventually(lambda: engine._dispatcher.pod_of(launch.launch_id))
+        await world.eventually(lambda: engine._dispatcher.ledger.get(launch.launch_id).pod)
         engine.revoke(launch.launch_id)
         await world.eventually(lambda: not world.cluster.names())
     assert not world.outcomes

@@ -113,7 +113,7 @@ async def test_a_trusted_launch_follows_its_newest_pod_not_one_kept_for_inspecti
         await world.eventually(lambda: engine.stats().trusted == 0)
         await asyncio.sleep(300)
         assert not world.outcomes
-        assert engine._dispatcher.pod_of(launch.launch_id).metadata.name == f"{first}-r1"
+        assert engine._dispatcher.ledger.get(launch.launch_id).pod.metadata.name == f"{first}-r1"
 
 
 @pytest.mark.parametrize(
