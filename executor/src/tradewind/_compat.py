@@ -31,13 +31,11 @@ from sqlalchemy import select, tuple_
 from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.renderer import Coordinator
 from tradewind.dispatch.settle import TaskFacts
-from tradewind.doctor.checks import AirflowFacts
 from tradewind.pods.labels import TaskRef
 
 __all__ = [
     "AIRFLOW_VERSION",
     "abandoned_keys",
-    "airflow_facts",
     "coordinator_of",
     "fail_connection_test",
     "launch_id_of",
@@ -170,15 +168,6 @@ def mutation_hook() -> Callable[[Any], None] | None:
     """Return the user's `pod_mutation_hook`, or None when there is only Airflow's empty one."""
     hook = settings.pod_mutation_hook
     return None if hook.__module__ == settings.__name__ else hook
-
-
-def airflow_facts() -> AirflowFacts:
-    """Return what `airflow tradewind doctor` judges of this Airflow."""
-    return AirflowFacts(
-        version=airflow_version,
-        executor=conf.get("core", "executor"),
-        task_queued_timeout_s=conf.getfloat("scheduler", "task_queued_timeout"),
-    )
 
 
 def coordinator_of(queue: str) -> Coordinator:

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
-    from tradewind.doctor.findings import Finding
-
 
 def get_commands() -> list[GroupCommand]:
     """Return the command group that the provider adds to Airflow's command line."""
@@ -143,43 +141,35 @@ def check_settings(_: argparse.Namespace) -> None:
 def examine_deployment(args: argparse.Namespace) -> None:
     """Print what the doctor finds; exit code 1 when something keeps tasks from running."""
     import asyncio  # noqa: PLC0415
-    import json  # noqa: PLC0415
 
+    from airflow.configuration import conf  # noqa: PLC0415
     from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
 
     from tradewind import _compat, config, rendering  # noqa: PLC0415
     from tradewind.client import connect  # noqa: PLC0415
+    from tradewind.doctor import checks, survey  # noqa: PLC0415
     from tradewind.doctor import findings as said  # noqa: PLC0415
-    from tradewind.doctor.survey import examine  # noqa: PLC0415
 
+    facts = checks.AirflowFacts(
+        version=_compat.AIRFLOW_VERSION,
+        executor=conf.get("core", "executor"),
+        task_queued_timeout_s=conf.getfloat("scheduler", "task_queued_timeout"),
+    )
     findings = asyncio.run(
-        examine(
+        survey.examine(
             load=lambda: config.load(ExecutorConf()),
             renderer=lambda settings: rendering.renderer(settings, scheduler="doctor"),
             connect=connect.inspect,
-            airflow=_compat.airflow_facts(),
+            airflow=facts,
         )
     )
     if args.json:
         sys.stdout.write(json.dumps([finding.as_dict() for finding in findings], indent=2) + "\n")
     else:
-        _print_findings(findings)
+        Console().print(said.table(findings))
     if said.worst(findings) is said.State.FAIL:
         sys.exit(1)
-
-
-def _print_findings(findings: list[Finding]) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    styles = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-    table = Table("state", "check", "found", "remedy", show_lines=True)
-    for finding in findings:
-        state = Text(finding.state.value, style=styles[finding.state.value])
-        # Text, not markup: sentences quote option names in brackets.
-        table.add_row(state, finding.check, Text(finding.found), Text(finding.remedy))
-    Console().print(table)
 
 
 _DOCTOR = ActionCommand(

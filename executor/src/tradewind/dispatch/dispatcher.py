@@ -1,9 +1,9 @@
 """Turn launches into pods and pods' ends into outcomes.
 
 Everything here runs on the loop thread. A launch passes: backlog -> gates -> create (`submission`)
--> watch -> settle against the task instance's row (`settlement`) -> outcome, and its pod is deleted
-once (`deleter`). This module owns the steps between them. Invariants: at most one live pod per
-launch, an outcome per launch exactly once, no error of one launch reaches another.
+-> watch -> judged by the task instance's row (`ends`) -> outcome, and its pod is deleted once
+(`deleter`). This module owns the steps between them. Invariants: at most one live pod per launch,
+an outcome per launch exactly once, no error of one launch reaches another.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.config import Settings
 from tradewind.dispatch.deleter import Deleter
+from tradewind.dispatch.ends import Ends
 from tradewind.dispatch.finder import Banisher
 from tradewind.dispatch.gates.breaker import Breaker
 from tradewind.dispatch.gates.gates import Gates
@@ -28,19 +29,12 @@ from tradewind.dispatch.hooks import EventKind, Hooks, LaunchRef, ReadFacts
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.pending import PendingWatch
 from tradewind.dispatch.renderer import Renderer
-from tradewind.dispatch.settle import (
-    TaskFacts,
-    Verdict,
-    explains_failure,
-    is_kept,
-    settle,
-    settle_by_pod,
-)
-from tradewind.dispatch.settlement import End, Settlement
+from tradewind.dispatch.settle import Verdict
+from tradewind.dispatch.settlement import Settlement
 from tradewind.dispatch.stats import Counters, Stats, snapshot
 from tradewind.dispatch.submission import Submission
 from tradewind.pods import diagnosis, labels, state
-from tradewind.pods.causes import Cause, Kind
+from tradewind.pods.causes import Cause
 from tradewind.pods.labels import TaskRef
 from tradewind.pods.state import PodState
 from tradewind.watch.reflector import Change, Listing
@@ -48,12 +42,7 @@ from tradewind.watch.reflector import Change, Listing
 log = logging.getLogger(__name__)
 
 _TERMINAL = frozenset({"Succeeded", "Failed"})
-RELAUNCH_BACKOFF_S = 10.0
-"""Before the second relaunch, doubled before each further one; the first is immediate."""
-
 GAUGES_EVERY_S = 10.0
-COMPLETED = "completed"
-"""Label of the end of a pod that ended as pods do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +70,6 @@ class Dispatcher:
         threads: Executor,
         hooks: Hooks,
     ) -> None:
-        self._settings = settings
         self._emit = emit
         self._clock = clock
         self._hooks = hooks
@@ -120,12 +108,16 @@ class Dispatcher:
             counters=self.counters,
             budget_s=settings.launch_budget_s,
         )
-        self._settlement = Settlement(
-            ledger=self.ledger,
-            read_facts=read_facts,
-            judge=self._judge,
+        self._ends = Ends(
+            settings=settings,
+            settlement=Settlement(
+                ledger=self.ledger, read_facts=read_facts, clock=clock, threads=threads
+            ),
+            submission=self._submission,
+            deleter=self.deleter,
+            launches=self,
             clock=clock,
-            threads=threads,
+            counters=self.counters,
         )
         self._pending = PendingWatch(ledger=self.ledger, launches=self, clock=clock, hooks=hooks)
 
@@ -133,7 +125,7 @@ class Dispatcher:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._submission.run(), name="submission")
-            group.create_task(self._settlement.run(), name="settlement")
+            group.create_task(self._ends.run(), name="ends")
             group.create_task(self._pending.run(), name="pending")
             group.create_task(self._show(), name="gauges")
             group.create_task(self.deleter.run(), name="deleter")
@@ -324,7 +316,7 @@ class Dispatcher:
             self._banisher.ban(entry.launch_id)
             self._banisher.search(entry.launch_id)
         self.note("refused", entry, cause.sentence)
-        self._finish(entry, Verdict.FAILED, cause.sentence)
+        self.finish(entry, Verdict.FAILED, cause.sentence)
 
     def unresolved(self, entry: Entry) -> None:
         """Look for a pod of a revoked launch: the answer to its create was lost."""
@@ -336,9 +328,7 @@ class Dispatcher:
             return
         entry.phase = Phase.SETTLING
         self._gates.lost_sight(entry.launch_id)
-        cause = entry.replaced_cause or cause
-        self.counters.ended(COMPLETED if _is_plain(cause, ended_well) else str(cause.kind))
-        self._settlement.add(End(entry=entry, ended_well=ended_well, cause=cause))
+        self._ends.add(entry, cause, ended_well=ended_well)
         self._submission.pump()
 
     def replace(self, entry: Entry, pod: Pod, *, cause: Cause) -> None:
@@ -353,7 +343,7 @@ class Dispatcher:
 
     def relaunches_left(self, entry: Entry) -> int:
         """Return how many more pods the launch may have."""
-        return 0 if entry.is_hopeless else self._settings.relaunch_limit - entry.ordinal
+        return self._ends.relaunches_left(entry)
 
     def note(self, kind: EventKind, entry: Entry, sentence: str) -> None:
         """Tell whoever listens; never raises."""
@@ -363,52 +353,8 @@ class Dispatcher:
         except Exception:
             log.exception("event %r of launch %s was lost", kind, entry.launch_id)
 
-    # -- ends ------------------------------------------------------------------------------------
-
-    def _judge(self, end: End, facts: TaskFacts | None) -> None:
-        entry = end.entry
-        verdict = self._verdict(end, facts)
-        if entry.pod is not None:
-            failed = not end.ended_well or verdict is Verdict.FAILED
-            # Kept are pods to look into; one that has not ended would start yet.
-            if not (state.of(entry.pod).has_ended and is_kept(self._settings, failed=failed)):
-                self.deleter.delete(entry.pod)
-        if verdict is Verdict.RELAUNCH:
-            self._relaunch(entry, end.cause)
-        else:
-            explains = verdict is Verdict.DROP and explains_failure(facts, end.cause)
-            self.note("explained" if explains else "ended", entry, end.cause.sentence)
-            self._finish(entry, verdict, end.cause.sentence)
-
-    def _verdict(self, end: End, facts: TaskFacts | None) -> Verdict:
-        entry = end.entry
-        relaunches_left = self.relaunches_left(entry)
-        if not entry.reports_itself:
-            return settle_by_pod(
-                ended_well=end.ended_well,
-                has_started=entry.pod is not None and state.has_started(entry.pod),
-                relaunches_left=relaunches_left,
-            )
-        return settle(
-            facts,
-            launch_id=entry.launch_id,
-            relaunches_left=relaunches_left,
-            can_relaunch=entry.launch is not None,
-        )
-
-    def _relaunch(self, entry: Entry, cause: Cause) -> None:
-        log.warning("launch %s again, its task never began: %s", entry.launch_id, cause.sentence)
-        self.counters.relaunched(str(cause.kind))
-        self.note("relaunched", entry, cause.sentence)
-        entry.next_pod()
-        entry.since_s = self._clock.now_s()
-        if entry.ordinal == 1:
-            self._submission.push(entry)
-        else:
-            wait_s = RELAUNCH_BACKOFF_S * 2 ** min(entry.ordinal - 2, 4)
-            self._submission.push_later(entry, wait_s)
-
-    def _finish(self, entry: Entry, verdict: Verdict, reason: str) -> None:
+    def finish(self, entry: Entry, verdict: Verdict, reason: str) -> None:
+        """Report the launch's outcome, unless it was revoked meanwhile."""
         if self.ledger.holds(entry):
             self._drop(entry)
             self._report(entry, verdict, reason)
@@ -424,8 +370,3 @@ class Dispatcher:
         self._emit(
             Outcome(key=entry.key, launch_id=entry.launch_id, verdict=verdict, reason=reason)
         )
-
-
-def _is_plain(cause: Cause, ended_well: bool) -> bool:  # noqa: FBT001
-    """Whether the pod ended with exit code 0 and nothing happened to it."""
-    return ended_well and cause.kind is Kind.NO_RESULT

@@ -12,10 +12,8 @@ from typing import Literal
 from uuid import UUID
 
 from tradewind.client.models import Pod
-from tradewind.dispatch.gates.gates import is_held_up
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.metrics import UNMEASURED, Metrics
-from tradewind.pods import diagnosis
 from tradewind.pods.labels import TaskRef
 
 EventKind = Literal["refused", "parked", "pending", "relaunched", "revoked", "ended", "explained"]
@@ -78,12 +76,10 @@ def ignore_event(kind: EventKind, launch: LaunchRef, sentence: str) -> None:
     """Do nothing."""
 
 
-def show_reason_and_wait(pod: Pod, pending_for_s: float) -> PendingVerdict:
-    """Tell what the pod waits for and leave the decision to `[scheduler] task_queued_timeout`."""
-    del pending_for_s
-    if not is_held_up(pod):
-        return PendingVerdict(action="wait")
-    return PendingVerdict(action="wait", kind="held_up", sentence=diagnosis.of(pod))
+def wait(pod: Pod, pending_for_s: float) -> PendingVerdict:
+    """Leave every pending pod alone."""
+    del pod, pending_for_s
+    return PendingVerdict(action="wait")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +87,7 @@ class Hooks:
     """The hooks of one executor, and its chance."""
 
     on_event: OnEvent = ignore_event
-    judge_pending: JudgePending = show_reason_and_wait
+    judge_pending: JudgePending = wait
     read_strays: ReadStrays | None = None
     """None leaves alone what an earlier process of this executor did not delete."""
     read_abandoned: ReadAbandoned | None = None

@@ -2,7 +2,7 @@
 
 Repeating a create is always safe, because its name is deterministic and the API server refuses a
 second pod of that name. So only errors that no repetition can mend fail a task. Every decision has
-a `kind`: one word for a metric's label, the same for the same cause.
+a `kind`: the word that `pods.not_created` has for the error, for a metric's label.
 """
 
 from __future__ import annotations
@@ -71,51 +71,9 @@ class Feedback:
     """How long nothing at all should be sent."""
 
 
-_BY_STATUS = {400: "bad_request", 404: "no_namespace", 413: "too_large", 422: "invalid"}
-_BY_WORDS = {
-    400: (("denied the request", "admission_denied"),),
-    403: (
-        ("exceeded quota", "quota"),
-        ("status unknown for quota", "quota"),
-        ("being terminated", "namespace_terminating"),
-        ("violates PodSecurity", "pod_security"),
-        ("denied the request", "admission_denied"),
-        ("denied request", "policy_denied"),
-        ("cannot create resource", "rbac"),
-    ),
-    422: (
-        ("ValidatingAdmissionPolicy", "policy_denied"),
-        ("denied the request", "admission_denied"),
-    ),
-    500: (("failed calling webhook", "webhook_unavailable"), ("database space", "store_full")),
-}
-_PASSING_BY_STATUS = {
-    401: "unauthorized",
-    408: "timeout",
-    409: "conflict",
-    429: "throttled",
-    500: "server_error",
-    502: "unavailable",
-    503: "unavailable",
-    504: "timeout",
-}
+_PASSING = frozenset({401, 409})
+"""Beside the retryable: a rotated token arrives, the quota's bookkeeping catches up."""
 _OVERLOADED = frozenset({"throttled", "unavailable", "timeout"})
-
-
-def kind_of(error: Exception) -> str:
-    """Return the error's class in one word."""
-    if not isinstance(error, ApiError):
-        return "no_answer"
-    for words, kind in _BY_WORDS.get(error.status, ()):
-        if words in error.message:
-            return kind
-    if error.status in _BY_STATUS:
-        return _BY_STATUS[error.status]
-    if error.status in _PASSING_BY_STATUS:
-        return _PASSING_BY_STATUS[error.status]
-    if error.status == 403:  # noqa: PLR2004 - HTTP Forbidden
-        return "forbidden"
-    return "server_error" if error.retryable else "refused"
 
 
 def decide_create(
@@ -132,12 +90,12 @@ def decide_create(
     """
     if isinstance(error, ApiError) and error.is_already_exists:
         return LookUp()
-    kind = kind_of(error)
+    kind = not_created.word_of(error)
     if kind == "quota":
         said = _said(error)
         reason = f"waits for room in the namespace's quota: {said}"
         return Park(kind=kind, reason=reason, demand=demand_of(said))
-    if isinstance(error, ApiError) and not (error.retryable or error.status in _PASSING_BY_STATUS):
+    if isinstance(error, ApiError) and not (error.retryable or error.status in _PASSING):
         return Fail(kind=kind, cause=not_created.explain(error))
     if troubled_s >= budget_s:
         reason = (
@@ -160,7 +118,7 @@ def decide_delete(error: ClusterError | OSError, *, attempt: int) -> Retry | Non
     """
     if isinstance(error, ApiError) and error.status in {404, 409}:
         return None
-    kind = kind_of(error)
+    kind = not_created.word_of(error)
     return Retry(kind=kind, after_s=_wait_s(error, kind=kind, attempt=attempt))
 
 
@@ -168,7 +126,7 @@ def feedback(error: ClusterError | OSError) -> Feedback:
     """Return what the error says about the API server, for the gates."""
     if not isinstance(error, ApiError):
         return Feedback(answered=False)
-    kind = kind_of(error)
+    kind = not_created.word_of(error)
     if kind not in _OVERLOADED:
         return Feedback(answered=True)
     asked_s = error.retry_after_s

@@ -48,23 +48,21 @@ class Settlement:
         *,
         ledger: Ledger,
         read_facts: ReadFacts,
-        judge: Judge,
         clock: Clock,
         threads: Executor,
     ) -> None:
         self._ledger = ledger
         self._read_facts = read_facts
-        self._judge = judge
         self._clock = clock
         self._threads = threads
         self._ends: asyncio.Queue[End] = asyncio.Queue()
 
     def add(self, end: End) -> None:
-        """Queue the end; `judge` is called with it and its row soon."""
+        """Queue the end; it is judged soon."""
         self._ends.put_nowait(end)
 
-    async def run(self) -> None:
-        """Run until cancelled."""
+    async def run(self, judge: Judge) -> None:
+        """Call `judge` with each end and its row, or None without one. Runs until cancelled."""
         while True:
             batch = [await self._ends.get()]
             await self._clock.sleep(PAUSE_S)
@@ -74,7 +72,7 @@ class Settlement:
             for end in batch:
                 # Revoked meanwhile: nobody wants to know any more.
                 if self._ledger.holds(end.entry):
-                    self._judge_safely(end, facts.get(end.entry.row_id))
+                    _judge_safely(judge, end, facts.get(end.entry.row_id))
 
     async def _read(self, batch: list[End]) -> dict[UUID, TaskFacts]:
         row_ids = [end.entry.row_id for end in batch if end.entry.reports_itself]
@@ -91,9 +89,10 @@ class Settlement:
             wait_s = min(MOST_RETRY_S, wait_s * 2)
         return {}
 
-    def _judge_safely(self, end: End, facts: TaskFacts | None) -> None:
-        try:
-            self._judge(end, facts)
-        except Exception:
-            # One launch's surprise must not cost the others of the batch their outcome.
-            log.exception("judging the end of launch %s failed", end.entry.launch_id)
+
+def _judge_safely(judge: Judge, end: End, facts: TaskFacts | None) -> None:
+    try:
+        judge(end, facts)
+    except Exception:
+        # One launch's surprise must not cost the others of the batch their outcome.
+        log.exception("judging the end of launch %s failed", end.entry.launch_id)

@@ -28,7 +28,7 @@ class Counters:
     """Pods replaced at no retry of their task."""
     strays_deleted: int = 0
     api_errors: Counter[str] = field(default_factory=Counter)
-    """Failed creates and deletes by `publish_policy.kind_of`."""
+    """Failed creates and deletes by `pods.not_created.word_of`."""
     outcomes: Counter[str] = field(default_factory=Counter)
     """Reported ends by verdict, in lower case."""
     measured: Metrics = UNMEASURED

@@ -25,7 +25,7 @@ from tradewind.dispatch.hooks import EventKind
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.stats import Counters
-from tradewind.pods import labels
+from tradewind.pods import labels, not_created
 from tradewind.pods.causes import Cause, Kind
 from tradewind.pods.template import Manifest
 
@@ -211,7 +211,7 @@ class Submission:
             pod = await self._cluster.create_pod(entry.namespace, manifest)
         except (ClusterError, OSError) as error:
             self._tell_gates(call, error)
-            self._counters.failed_call(publish_policy.kind_of(error))
+            self._counters.failed_call(not_created.word_of(error))
             if entry.revoked:
                 self._launches.unresolved(entry)
             # Otherwise the answer was lost, but the watch has shown the pod meanwhile.

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class State(Enum):
@@ -55,3 +59,17 @@ def worst(findings: Iterable[Finding]) -> State:
     """Return the worst state among them."""
     order = list(State)
     return max((finding.state for finding in findings), key=order.index, default=State.OK)
+
+
+def table(findings: Iterable[Finding]) -> Table:
+    """Return the findings as a table for a terminal."""
+    from rich.table import Table  # noqa: PLC0415 - every `airflow` command would pay for it
+    from rich.text import Text  # noqa: PLC0415
+
+    styles = {State.OK: "green", State.WARN: "yellow", State.FAIL: "bold red"}
+    shown = Table("state", "check", "found", "remedy", show_lines=True)
+    for finding in findings:
+        state = Text(finding.state.value, style=styles[finding.state])
+        # Text, not markup: sentences quote option names in brackets.
+        shown.add_row(state, finding.check, Text(finding.found), Text(finding.remedy))
+    return shown

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from tradewind.dispatch.engine import Engine
-from tradewind.dispatch.hooks import Hooks, show_reason_and_wait
+from tradewind.dispatch.hooks import Hooks, wait
 from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.metrics import UNMEASURED
@@ -41,7 +41,7 @@ class World:
         self.reads = 0
         self.events = []
         self.stray_rows = {}
-        self.judge = show_reason_and_wait
+        self.judge = wait
         self.measured = UNMEASURED
         self.eventually = eventually
         self._template = tmp_path / "pod.yaml"

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tradewind.dispatch.engine import Orphan
-from tradewind.dispatch.hooks import PendingVerdict, show_reason_and_wait
+from tradewind.dispatch.hooks import PendingVerdict, wait
 from tradewind.dispatch.pending import GONE_WITHIN_S
 from tradewind.dispatch.settle import Verdict
 from tradewind.testing.builders import a_launch, a_pod, base_running, base_waiting
@@ -34,11 +34,8 @@ async def queued_launch(world, engine):
     return launch, name
 
 
-def test_the_default_tells_the_reason_and_waits():
-    verdict = show_reason_and_wait(a_pod(status=NO_IMAGE), 9999)
-    assert verdict.action == "wait"
-    assert "manifest unknown" in verdict.sentence
-    assert not show_reason_and_wait(a_pod(status={"phase": "Pending"}), 1).sentence
+def test_the_default_leaves_pending_pods_alone():
+    assert wait(a_pod(status=NO_IMAGE), 9999) == PendingVerdict(action="wait")
 
 
 async def test_a_reason_is_told_once_while_the_pod_waits(world):
