@@ -107,6 +107,7 @@ class Spec(_Base, frozen=True):
     node_name: str = ""
     scheduler_name: str = ""
     active_deadline_seconds: int | None = None
+    priority_class_name: str = ""
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
     resources: Resources = Resources()

@@ -1,0 +1,1 @@
+"""Pods that wait for a launch, everything imported: kept in pools, claimed one by one."""

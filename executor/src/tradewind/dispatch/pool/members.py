@@ -1,0 +1,115 @@
+"""The pods of a pool as data: where each stands, and whose they are. Pure.
+
+Labels are the state: an idle pod has the label of its pool and no launch id, a draining one says so
+as well, a claimed one has a launch id and is no member any more. There is no way back to idle.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+
+from tradewind.client.models import Pod
+from tradewind.pods import labels, state
+from tradewind.pods.state import PodState
+
+SELECTOR = f"{labels.POOL},!{labels.LAUNCH_ID}"
+"""Pods of pools that no launch has claimed."""
+
+
+class Standing(Enum):
+    """Where a pod of a pool stands."""
+
+    STARTING = auto()
+    """Its container does not run yet."""
+    IDLE = auto()
+    """Its container runs: it may be claimed, though it may still be importing."""
+    DRAINING = auto()
+    """Told to go; nobody may claim it."""
+    ENDED = auto()
+    """Its container has ended without a launch."""
+    CLAIMED = auto()
+    """A launch has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One pod of a pool."""
+
+    pod: Pod
+    standing: Standing
+    pool: str
+    template: str
+    """Hash of what it was rendered from."""
+    created_s: float
+    """Seconds since 1970."""
+    lives: float
+    """In [0, 1), the same for the same pod: spreads what would hit all pods at once."""
+
+    @property
+    def uid(self) -> str:
+        """The pod's."""
+        return self.pod.metadata.uid
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it was deleted and its node has not let go of it yet."""
+        return self.pod.metadata.deletion_timestamp is not None
+
+
+def member_of(pod: Pod) -> Member:
+    """Return the pod as a member; those without the labels are of the pool ""."""
+    metadata = pod.metadata
+    return Member(
+        pod=pod,
+        standing=_standing(pod),
+        pool=metadata.labels.get(labels.POOL, ""),
+        template=metadata.labels.get(labels.TEMPLATE, ""),
+        created_s=_seconds(metadata.creation_timestamp),
+        lives=zlib.crc32(metadata.uid.encode()) / 2**32,
+    )
+
+
+def choose(members: Iterable[Member], *, template: str, busy: AbstractSet[str]) -> Member | None:
+    """Return the idle pod that a launch of that shape claims, or None when there is none.
+
+    The oldest: it has imported everything, and it is the next to be replaced for its age.
+
+    Args:
+        members: of any pool and shape.
+        template: hash of the launch's pod.
+        busy: uids of pods somebody here is claiming or draining right now.
+
+    """
+    fit = (
+        member
+        for member in members
+        if member.standing is Standing.IDLE
+        and member.template == template
+        and not member.is_leaving
+        and member.uid not in busy
+    )
+    return min(fit, key=lambda member: (member.created_s, member.pod.metadata.name), default=None)
+
+
+def _standing(pod: Pod) -> Standing:
+    marks = pod.metadata.labels
+    if labels.LAUNCH_ID in marks:
+        return Standing.CLAIMED
+    where = state.of(pod)
+    if where.has_ended:
+        return Standing.ENDED
+    if marks.get(labels.DRAINING) == "true" or where is PodState.DELETING:
+        return Standing.DRAINING
+    return Standing.IDLE if where is PodState.RUNNING else Standing.STARTING
+
+
+def _seconds(timestamp: str | None) -> float:
+    try:
+        return datetime.fromisoformat(timestamp or "").timestamp()
+    except ValueError:
+        return 0.0
