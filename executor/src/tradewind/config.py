@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from tradewind import contract
 from tradewind.errors import ConfigError
 from tradewind.options import OPTIONS, Option
 
@@ -87,6 +88,14 @@ class Settings:
     """Counted from the pod's own end; 0 keeps pods forever."""
     pending_limits_s: Mapping[str, float]
     """By `pods.pending.PendingClass`, those that differ from the defaults there."""
+    delivery: str
+    """`auto`, `boarding` or `args`."""
+    boarding_url: str
+    """Complete address of the endpoint; empty where nothing tells it."""
+    boarding_audience: str
+    boarding_token_ttl_s: int
+    boarding_hold_s: float
+    boarding_budget_s: float
     installation: str
     """Value of the label `tradewind/installation`; empty without a database, as in tests."""
 
@@ -94,6 +103,7 @@ class Settings:
 _BY_NAME = {option.name: option for option in OPTIONS}
 _LABEL = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _CREDENTIALS = re.compile(r"//[^@/]*@")
+_DELIVERIES = ("auto", "boarding", "args")
 _TRUE = frozenset({"t", "true", "1"})
 _FALSE = frozenset({"f", "false", "0"})
 
@@ -140,6 +150,12 @@ def load(conf: Conf) -> Settings:
         reconcile_interval_s=_number(text, "reconcile_interval", float, least=1),
         kept_pod_ttl_s=_number(text, "kept_pod_ttl", float, least=0),
         pending_limits_s=_limits(text, "pending_limits"),
+        delivery=_one_of(text, "delivery", _DELIVERIES),
+        boarding_url=_boarding_url(text, conf),
+        boarding_audience=text["boarding_audience"],
+        boarding_token_ttl_s=_number(text, "boarding_token_ttl", int, least=600),
+        boarding_hold_s=_number(text, "boarding_hold", float, least=1),
+        boarding_budget_s=_number(text, "boarding_budget", float, least=1),
         installation=_installation(text["installation"], conf),
     )
 
@@ -195,6 +211,26 @@ def _installation(given: str, conf: Conf) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:12] if address else ""
 
 
+def _boarding_url(text: dict[str, str], conf: Conf) -> str:
+    """Return where pods board: beside the Execution API, which they reach anyway."""
+    given = text["boarding_url"]
+    if given and not given.startswith(("http://", "https://")):
+        raise ConfigError(
+            f"[{SECTION}] boarding_url is {given!r}: write the complete address, such as "
+            f"http://api-server:8080{contract.URL_PREFIX}{contract.BOARD_PATH}"
+        )
+    api = _set_text(conf, "core", "execution_api_server_url") or ""
+    if given or not api:
+        if not given and text["delivery"] == "boarding":
+            raise ConfigError(
+                f"[{SECTION}] delivery is 'boarding' and nothing tells where: set [core] "
+                f"execution_api_server_url or [{SECTION}] boarding_url"
+            )
+        return given
+    server = re.sub(r"/execution/?$", "", api).rstrip("/")
+    return f"{server}{contract.URL_PREFIX}{contract.BOARD_PATH}"
+
+
 def _limits(text: dict[str, str], name: str) -> dict[str, float]:
     """Return `a=1, b=2.5` as a mapping; which names mean something is not known here."""
     found: dict[str, float] = {}
@@ -209,6 +245,13 @@ def _limits(text: dict[str, str], name: str) -> dict[str, float]:
         if not 0 <= found[key] < float("inf"):
             raise ConfigError(f"[{SECTION}] {name} has {part!r}: the least value is 0")
     return found
+
+
+def _one_of(text: dict[str, str], name: str, known: tuple[str, ...]) -> str:
+    value = text[name]
+    if value not in known:
+        raise ConfigError(f"[{SECTION}] {name} is {value!r}: choose one of {', '.join(known)}")
+    return value
 
 
 def _boolean(text: dict[str, str], name: str) -> bool:

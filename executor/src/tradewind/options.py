@@ -246,4 +246,43 @@ OPTIONS: tuple[Option, ...] = (
         "unschedulable=0`; 0 sets no limit. Others keep image=300, config=120, volume=300, "
         "unschedulable=540, init=540, starting=540, scheduled_not_started=180.",
     ),
+    Option(
+        name="delivery",
+        kind="string",
+        default="auto",
+        description="How pods get their workload: boarding, args, or auto, which boards where the "
+        "endpoint answers and the image is the pod template's: docs/boarding.md.",
+    ),
+    Option(
+        name="boarding_url",
+        kind="string",
+        default="",
+        description="Complete address at which pods board; empty derives it from [core] "
+        "execution_api_server_url.",
+    ),
+    Option(
+        name="boarding_audience",
+        kind="string",
+        default="tradewind",
+        description="Audience of the ServiceAccount token with which a pod boards.",
+    ),
+    Option(
+        name="boarding_token_ttl",
+        kind="integer",
+        default="3600",
+        description="Seconds that token lives; the kubelet renews it. Kubernetes takes no less "
+        "than 600.",
+    ),
+    Option(
+        name="boarding_hold",
+        kind="float",
+        default="25",
+        description="Seconds the endpoint may hold the request of a pod that has no launch yet.",
+    ),
+    Option(
+        name="boarding_budget",
+        kind="float",
+        default="300",
+        description="Seconds a pod made for one launch tries to board before it is replaced.",
+    ),
 )

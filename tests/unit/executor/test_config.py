@@ -61,6 +61,9 @@ def test_image_needs_repository_and_tag():
         pytest.param("in_cluster", "maybe", "write True or False", id="no-boolean"),
         pytest.param("create_concurrency", "many", "write a integer", id="no-number"),
         pytest.param("create_concurrency", "0", "least value is 1", id="too-small"),
+        pytest.param("delivery", "warm", "choose one of auto, boarding, args", id="no-choice"),
+        pytest.param("boarding_url", "api:8080", "write the complete address", id="no-address"),
+        pytest.param("boarding_token_ttl", "60", "least value is 600", id="less-than-kubernetes"),
         pytest.param("watch_silence", "30", "least value is 61", id="shorter-than-bookmarks"),
     ],
 )
@@ -69,3 +72,23 @@ def test_a_bad_value_is_named_with_its_remedy(option, value, remedy):
         settings(**{option: value})
     assert option in str(caught.value)
     assert value in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("api", "given", "expected"),
+    [
+        ("http://api:8080/execution/", "", "http://api:8080/tradewind/v1/board"),
+        ("https://a.example/af/execution", "", "https://a.example/af/tradewind/v1/board"),
+        ("http://api:8080/execution/", "http://b/x", "http://b/x"),
+        ("", "", ""),
+    ],
+    ids=["beside-the-execution-api", "below-a-path", "given", "unknown"],
+)
+def test_where_pods_board(api, given, expected):
+    conf = {("core", "execution_api_server_url"): api, ("tradewind", "boarding_url"): given}
+    assert config.load(DictConf(conf)).boarding_url == expected
+
+
+def test_boarding_without_an_address_is_refused():
+    with pytest.raises(ConfigError, match="nothing tells where: set"):
+        settings(delivery="boarding")

@@ -7,16 +7,20 @@ for a bounded time, so that a slow hook slows its own launch alone.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike, fspath
 
 from tradewind.config import Settings
 from tradewind.dispatch.ledger import Launch
+from tradewind.dispatch.pool.spec import PoolSpec
 from tradewind.dispatch.user_code import UserCode
 from tradewind.errors import ConfigError
+from tradewind.pods import delivery
 from tradewind.pods import manifest as pod
-from tradewind.pods.manifest import PodRequest
+from tradewind.pods.boarding import Boarding
+from tradewind.pods.manifest import IdleRequest, PodRequest, Request
 from tradewind.pods.merge import Manifest
 from tradewind.pods.override import SOURCE as OVERRIDE
 from tradewind.pods.schema import conform
@@ -58,6 +62,8 @@ class Renderer:
         scheduler: str,
         mutate: Mutate | None = None,
         coordinator_of: CoordinatorOf = _no_coordinator,
+        endpoint_answers: Callable[[], bool] = lambda: False,
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._shaping = Shaping(settings)
@@ -68,6 +74,8 @@ class Renderer:
         self._mutate = mutate
         self._coordinator_of = coordinator_of
         self._coordinators: dict[str, Coordinator] = {}
+        self._endpoint_answers = endpoint_answers
+        self._wall_clock = wall_clock
 
     async def render(self, launch: Launch, *, ordinal: int) -> Manifest:
         """Return the manifest of the launch's pod.
@@ -77,8 +85,8 @@ class Renderer:
 
         """
         shape = self._shaping.of(queue=launch.queue, priority=launch.priority, said=launch.choice)
-        coordinator = await self._coordinator(launch)
-        template = self._template(launch, shape, coordinator)
+        coordinator = await self._coordinator(launch.queue)
+        template = self._template(launch.template_path, shape, coordinator)
         request = self._request(launch, ordinal=ordinal, shape=shape, coordinator=coordinator)
         manifest = pod.render(template, request, layers=shape.layers)
         if launch.render_override is not None:
@@ -86,11 +94,45 @@ class Renderer:
             override = self._shaping.override(document, pod=manifest)
             manifest = pod.render(template, request, layers=[*shape.layers, override])
         manifest = self._shaping.raised(manifest, oom_kills=launch.oom_kills)
-        manifest = pod.seal(manifest, request)
-        self._shaping.check_pod(manifest, source="the pod")
-        if self._mutate is None:
-            return manifest
-        return await self._mutated(functools.partial(self._mutate, manifest), manifest, request)
+        way = delivery.choose(
+            setting=self._settings.delivery,
+            asked=shape.delivery,
+            answers=self._endpoint_answers(),
+            keeps_worker=self._keeps_worker(manifest),
+        )
+        if way == "boarding":
+            return await self._sealed(manifest, replace(request, boarding=self._boarding()))
+        return await self._sealed(pod.with_args(manifest, launch.render_args()), request)
+
+    async def render_idle(self, pool: PoolSpec, *, name: str) -> Manifest:
+        """Return the manifest of a pod of a warm pool, which waits for a launch of its hash.
+
+        It is made as the pod of a launch that says what the pool says; only the pool's
+        `priority_class` is not part of the hash.
+
+        Raises:
+            ConfigError: the template, a choice or the mutation hook is unusable, or nothing tells
+                where pods board.
+
+        """
+        choice = {"profile": pool.profile}
+        shape = self._shaping.of(queue=pool.queue, priority=pool.priority_weight, said=choice)
+        coordinator = await self._coordinator(pool.queue)
+        template = self._template(pool.pod_template_file, shape, coordinator)
+        request = IdleRequest(
+            pool=pool.name,
+            name=name,
+            namespace=shape.queue.namespace or self._settings.namespace,
+            image=coordinator.image or self._settings.image,
+            airflow_version=self._airflow_version,
+            installation=self._settings.installation,
+            boarding=self._boarding(),
+        )
+        manifest = pod.render(template, request, layers=shape.layers)
+        sealed = await self._sealed(manifest, request)
+        if pool.priority_class:
+            sealed["spec"]["priorityClassName"] = pool.priority_class
+        return sealed
 
     def check(self) -> None:
         """Judge what the deployment offers: its templates, profiles, queues and classes.
@@ -104,8 +146,7 @@ class Renderer:
         for path in (self._settings.pod_template_file, *filter(None, own)):
             TemplateFile(path).load()
 
-    async def _coordinator(self, launch: Launch) -> Coordinator:
-        queue = launch.queue
+    async def _coordinator(self, queue: str) -> Coordinator:
         if queue and queue not in self._coordinators:
             # Once per queue: Airflow itself reads these settings once per process.
             ask = functools.partial(self._coordinator_of, queue)
@@ -113,14 +154,17 @@ class Renderer:
             self._coordinators[queue] = await self._user_code.run(ask, title=title)
         return self._coordinators.get(queue, Coordinator())
 
-    def _template(self, launch: Launch, shape: Shape, coordinator: Coordinator) -> Manifest:
+    def _template(self, said: object, shape: Shape, coordinator: Coordinator) -> Manifest:
         # A coordinator's template is the only one its worker runs in, so it wins, as upstream.
         path = (
             coordinator.template_path
-            or _path(launch.template_path)
+            or _path(said)
             or shape.queue.pod_template_file
             or self._settings.pod_template_file
         )
+        return self._loaded(path)
+
+    def _loaded(self, path: str) -> Manifest:
         if len(self._templates) >= _MOST_TEMPLATES:
             self._templates.clear()
         return self._templates.setdefault(path, TemplateFile(path)).load()
@@ -131,19 +175,45 @@ class Renderer:
         return PodRequest(
             task=launch.task,
             launch_id=launch.launch_id,
+            row_id=launch.row_id,
             ordinal=ordinal,
             namespace=shape.queue.namespace or self._settings.namespace,
-            args=launch.render_args(),
             image=coordinator.image or self._settings.image,
             airflow_version=self._airflow_version,
             scheduler=self._scheduler,
             installation=self._settings.installation,
+            claimed_at_s=self._wall_clock(),
         )
 
-    async def _mutated(
-        self, mutate: Callable[[], Manifest], manifest: Manifest, request: PodRequest
-    ) -> Manifest:
-        mutated = await self._user_code.run(mutate, title=HOOK)
+    def _keeps_worker(self, manifest: Manifest) -> bool:
+        try:
+            own = self._loaded(self._settings.pod_template_file)
+        except ConfigError:
+            return False  # Only tasks with a template of their own run here.
+        return delivery.keeps_worker(manifest, of=own, image=self._settings.image)
+
+    def _boarding(self) -> Boarding:
+        settings = self._settings
+        if not settings.boarding_url:
+            raise ConfigError(
+                "nothing tells where pods board: set [core] execution_api_server_url or "
+                "[tradewind] boarding_url"
+            )
+        return Boarding(
+            url=settings.boarding_url,
+            audience=settings.boarding_audience,
+            hold_s=settings.boarding_hold_s,
+            budget_s=settings.boarding_budget_s,
+            token_life_s=settings.boarding_token_ttl_s,
+        )
+
+    async def _sealed(self, manifest: Manifest, request: Request) -> Manifest:
+        """Return the pod as it is created: sealed, judged, through the hook and sealed again."""
+        manifest = pod.seal(manifest, request)
+        self._shaping.check_pod(manifest, source="the pod")
+        if self._mutate is None:
+            return manifest
+        mutated = await self._user_code.run(functools.partial(self._mutate, manifest), title=HOOK)
         source = f"the pod after {HOOK}"
         sealed = pod.seal(conform(mutated, source=source), request)
         self._shaping.check_pod(sealed, source=source)

@@ -36,7 +36,9 @@ UPSTREAM = "kubernetes_executor"
 
 WorkloadKind = Literal["task", "callback", "connection-test"]
 
-RESERVED_ANNOTATIONS = frozenset({"dag_id", "task_id", "run_id", "try_number", "map_index"})
+RESERVED_ANNOTATIONS = frozenset(
+    {"dag_id", "task_id", "run_id", "try_number", "map_index", ROW_ID, CLAIMED_AT}
+)
 """What says whose pod it is, exactly; nobody but us sets it."""
 RESERVED = RESERVED_ANNOTATIONS | {
     "airflow_version",
@@ -47,6 +49,9 @@ RESERVED = RESERVED_ANNOTATIONS | {
     LAUNCH_ID,
     ORDINAL,
     WORKLOAD,
+    POOL,
+    TEMPLATE,
+    DRAINING,
 }
 """The labels that do; upstream's and ours."""
 
@@ -109,6 +114,20 @@ def for_task(
         WORKLOAD: task.kind,
         **values,
     }
+
+
+def for_idle(pool: str, *, airflow_version: str, installation: str = "") -> dict[str, str]:
+    """Return the labels of a pod of a warm pool that has no launch, but for its hash."""
+    values = {"airflow_version": airflow_version.replace("+", "-"), POOL: pool}
+    return values | ({INSTALLATION: installation} if installation else {})
+
+
+def annotations_for_boarding(row_id: UUID, *, claimed_at_s: float) -> dict[str, str]:
+    """Return what the endpoint reads of a pod that has a launch; the claim of a warm one adds it.
+
+    `claimed_at_s` counts from the epoch.
+    """
+    return {ROW_ID: str(row_id), CLAIMED_AT: f"{claimed_at_s:.3f}"}
 
 
 def of_task(task: TaskRef) -> dict[str, str]:

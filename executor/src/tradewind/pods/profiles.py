@@ -1,7 +1,7 @@
 """Named pod shapes that people choose by name, by queue or by priority. Pure.
 
 profiles: `{"small": {"resources": {…}, "nodeSelector": {…}, "pod": {…}}}`;
-queues: `{"gpu": {"profile": "gpu", "namespace": "…", "pod_template_file": "/…"}}`;
+queues: `{"gpu": {"profile": "gpu", "namespace": "…", "pod_template_file": "/…", "delivery": "…"}}`;
 priority_classes: `{"0": "batch", "100": "urgent"}`.
 """
 
@@ -27,6 +27,7 @@ class Queue:
     profile: str = ""
     namespace: str = ""
     pod_template_file: str = ""
+    delivery: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,8 @@ class Choice:
     profile: str = ""
     resources: Mapping[str, Any] = field(default_factory=dict)
     """Requests and limits of the task's container, laid over the profile's."""
+    delivery: str = ""
+    """`args` or `boarding`; empty leaves it to the queue and `[tradewind] delivery`."""
 
 
 def parse_profiles(document: Any, source: str) -> dict[str, Manifest]:
@@ -55,13 +58,16 @@ def parse_queues(document: Any, source: str) -> dict[str, Queue]:
     """Return what each queue's tasks get.
 
     Raises:
-        ConfigError: a queue is no mapping of the known keys to text.
+        ConfigError: a queue is no mapping of the known keys to text, or delivers in no known way.
 
     """
-    return {
+    queues = {
         str(name): Queue(**_texts(entry, source=f"{source}, queue {str(name)!r}"))
         for name, entry in _mapping(document, source).items()
     }
+    for name, queue in queues.items():
+        _check_delivery(queue.delivery, source=f"{source}, queue {name!r}")
+    return queues
 
 
 def parse_bands(document: Any, source: str) -> list[tuple[int, str]]:
@@ -105,7 +111,9 @@ def choice_from(document: object) -> Choice:
     )
     layer = in_base(resources=resources)
     validate.check(layer, source=source)
-    return Choice(profile=profile, resources=resources)
+    delivery = said.get("delivery") or ""
+    _check_delivery(delivery, source=source)
+    return Choice(profile=profile, resources=resources, delivery=delivery)
 
 
 def in_base(**parts: Any) -> Manifest:
@@ -165,6 +173,12 @@ def _texts(entry: Any, *, source: str) -> dict[str, str]:
         if not isinstance(value, str):
             raise ConfigError(f"{source}: {name} is {value!r}: give text")
     return said
+
+
+def _check_delivery(said: object, *, source: str) -> None:
+    # A tuple: what was said may be unhashable.
+    if said not in ("", "args", "boarding"):
+        raise ConfigError(f"{source}: delivery is {said!r}: choose 'args' or 'boarding'")
 
 
 def _refuse_unknown(said: Mapping[Any, Any], *, known: list[str], source: str) -> None:

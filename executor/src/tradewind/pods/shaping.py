@@ -24,6 +24,8 @@ class Shape:
     queue: Queue
     layers: Sequence[Manifest]
     """Laid over the template in this order."""
+    delivery: str
+    """What the task, or else its queue, says of how its pod gets its workload; empty if neither."""
 
 
 class Shaping:
@@ -88,7 +90,7 @@ class Shaping:
             layers.append(profiles.named(self._profiles.load(), profile))
         if choice.resources:
             layers.append(profiles.in_base(resources=choice.resources))
-        return Shape(queue=mapped, layers=layers)
+        return Shape(queue=mapped, layers=layers, delivery=choice.delivery or mapped.delivery)
 
     def override(self, document: Mapping[str, Any], *, pod: Manifest) -> Manifest:
         """Return a task's `pod_override`, ready to be laid over `pod`.

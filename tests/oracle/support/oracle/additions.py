@@ -17,6 +17,7 @@ def a_request(task, *, namespace="default", args=(), image="", scheduler="1"):
     return PodRequest(
         task=task,
         launch_id=uuid.uuid4(),
+        row_id=uuid.uuid4(),
         ordinal=0,
         namespace=namespace,
         args=list(args),

@@ -20,6 +20,7 @@ def a_request(**changed):
     values = {
         "task": a_task(),
         "launch_id": UUID(int=1),
+        "row_id": UUID(int=2),
         "ordinal": 0,
         "namespace": "tasks",
         "args": ["run"],

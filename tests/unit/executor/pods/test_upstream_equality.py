@@ -31,6 +31,7 @@ def ours(base, over, *, image=""):
     request = PodRequest(
         task=TASK,
         launch_id=LAUNCH,
+        row_id=LAUNCH,
         ordinal=0,
         namespace="tasks",
         args=ARGS,
