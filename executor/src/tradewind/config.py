@@ -96,6 +96,11 @@ class Settings:
     boarding_token_ttl_s: int
     boarding_hold_s: float
     boarding_budget_s: float
+    boarding_service_accounts: tuple[str, ...]
+    """As `NAMESPACE:NAME`, `*` for any of either; empty for any of the watched namespaces."""
+    boarding_verify: str
+    """`jwks` or `token_review`."""
+    workload_token_ttl_s: int
     installation: str
     """Value of the label `tradewind/installation`; empty without a database, as in tests."""
 
@@ -103,7 +108,9 @@ class Settings:
 _BY_NAME = {option.name: option for option in OPTIONS}
 _LABEL = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _CREDENTIALS = re.compile(r"//[^@/]*@")
+_ACCOUNT = re.compile(r"(\*|[a-z0-9-]+):(\*|[a-z0-9.-]+)", re.ASCII)
 _DELIVERIES = ("auto", "boarding", "args")
+_VERIFICATIONS = ("jwks", "token_review")
 _TRUE = frozenset({"t", "true", "1"})
 _FALSE = frozenset({"f", "false", "0"})
 
@@ -152,10 +159,13 @@ def load(conf: Conf) -> Settings:
         pending_limits_s=_limits(text, "pending_limits"),
         delivery=_one_of(text, "delivery", _DELIVERIES),
         boarding_url=_boarding_url(text, conf),
-        boarding_audience=text["boarding_audience"],
+        boarding_audience=text["boarding_audience"] or contract.AUDIENCE,
         boarding_token_ttl_s=_number(text, "boarding_token_ttl", int, least=600),
-        boarding_hold_s=_number(text, "boarding_hold", float, least=1),
+        boarding_hold_s=_number(text, "boarding_hold", float, least=1, most=50),
         boarding_budget_s=_number(text, "boarding_budget", float, least=1),
+        boarding_service_accounts=_accounts(text, "boarding_service_accounts"),
+        boarding_verify=_one_of(text, "boarding_verify", _VERIFICATIONS),
+        workload_token_ttl_s=_number(text, "workload_token_ttl", int, least=10, most=120),
         installation=_installation(text["installation"], conf),
     )
 
@@ -254,6 +264,16 @@ def _one_of(text: dict[str, str], name: str, known: tuple[str, ...]) -> str:
     return value
 
 
+def _accounts(text: dict[str, str], name: str) -> tuple[str, ...]:
+    found = _listed(text[name])
+    for account in found:
+        if not _ACCOUNT.fullmatch(account):
+            raise ConfigError(
+                f"[{SECTION}] {name} has {account!r}: write NAMESPACE:NAME, where * stands for any"
+            )
+    return found
+
+
 def _boolean(text: dict[str, str], name: str) -> bool:
     value = text[name].lower()
     if value in _TRUE or value in _FALSE:
@@ -262,7 +282,12 @@ def _boolean(text: dict[str, str], name: str) -> bool:
 
 
 def _number(
-    text: dict[str, str], name: str, kind: Callable[[str], _Number], *, least: float
+    text: dict[str, str],
+    name: str,
+    kind: Callable[[str], _Number],
+    *,
+    least: float,
+    most: float | None = None,
 ) -> _Number:
     try:
         value = kind(text[name])
@@ -272,4 +297,6 @@ def _number(
         ) from error
     if value < least:
         raise ConfigError(f"[{SECTION}] {name} is {value}: the least value is {least}")
+    if most is not None and value > most:
+        raise ConfigError(f"[{SECTION}] {name} is {value}: the greatest value is {most:g}")
     return value

@@ -21,6 +21,9 @@ URL_PREFIX = "/tradewind"
 """Where the plugin mounts its app in the Airflow API server."""
 BOARD_PATH = "/v1/board"
 """Below the prefix; POST."""
+HEALTH_PATH = "/v1/health"
+"""Below the prefix; GET. JSON with `protocol` and `status`; Airflow's interface answers any other
+address with a page, so that the content type tells whether the plugin is there."""
 AUDIENCE = "tradewind"
 """Of the projected token, unless `[tradewind] boarding_audience` says another."""
 SERVER_TIME = "Tradewind-Server-Time"
@@ -34,7 +37,8 @@ ENV_TEMPLATE = "TRADEWIND_TEMPLATE"
 ENV_BUDGET = "TRADEWIND_BOARD_BUDGET"
 """Seconds a pod that was made for one launch tries to board; absent in idle pods, which wait."""
 ENV_HOLD = "TRADEWIND_BOARD_HOLD"
-"""Seconds the endpoint may hold a request of an idle pod."""
+"""Seconds the endpoint may hold a request of an idle pod; it takes up to a fifth more, so that
+pods do not ask in waves."""
 
 TOKEN_FILE = "/var/run/secrets/tradewind/token"  # noqa: S105 - a path
 TERMINATION_FILE = "/dev/termination-log"

@@ -277,12 +277,35 @@ OPTIONS: tuple[Option, ...] = (
         name="boarding_hold",
         kind="float",
         default="25",
-        description="Seconds the endpoint may hold the request of a pod that has no launch yet.",
+        description="Seconds the endpoint may hold the request of a pod that has no launch yet, "
+        "give or take a fifth.",
     ),
     Option(
         name="boarding_budget",
         kind="float",
         default="300",
         description="Seconds a pod made for one launch tries to board before it is replaced.",
+    ),
+    Option(
+        name="boarding_service_accounts",
+        kind="string",
+        default="",
+        description="Comma-separated ServiceAccounts, as NAMESPACE:NAME with * for any, whose pods "
+        "may board. Empty takes any of the watched namespaces, and none at all where every "
+        "namespace is watched.",
+    ),
+    Option(
+        name="boarding_verify",
+        kind="string",
+        default="jwks",
+        description="How a pod's token is verified: jwks checks it against the cluster's keys, "
+        "token_review asks the API server, which needs a right on the whole cluster.",
+    ),
+    Option(
+        name="workload_token_ttl",
+        kind="integer",
+        default="120",
+        description="Seconds the token in a workload lives that a pod got by boarding; it has to "
+        "reach Airflow once, as the task starts.",
     ),
 )

@@ -65,6 +65,12 @@ def test_image_needs_repository_and_tag():
         pytest.param("boarding_url", "api:8080", "write the complete address", id="no-address"),
         pytest.param("boarding_token_ttl", "60", "least value is 600", id="less-than-kubernetes"),
         pytest.param("watch_silence", "30", "least value is 61", id="shorter-than-bookmarks"),
+        pytest.param("boarding_hold", "80", "greatest value is 50", id="longer-than-proxies-wait"),
+        pytest.param("workload_token_ttl", "600", "greatest value is 120", id="long-lived-token"),
+        pytest.param(
+            "boarding_verify", "never", "choose one of jwks, token_review", id="no-such-way"
+        ),
+        pytest.param("boarding_service_accounts", "a:b:c", "write NAMESPACE:NAME", id="no-account"),
     ],
 )
 def test_a_bad_value_is_named_with_its_remedy(option, value, remedy):
@@ -92,3 +98,14 @@ def test_where_pods_board(api, given, expected):
 def test_boarding_without_an_address_is_refused():
     with pytest.raises(ConfigError, match="nothing tells where: set"):
         settings(delivery="boarding")
+
+
+def test_who_may_board_is_read_as_a_list():
+    listed = settings(boarding_service_accounts=" tasks:worker, *:etl ")
+    assert listed.boarding_service_accounts == ("tasks:worker", "*:etl")
+    assert settings().boarding_service_accounts == ()
+
+
+def test_the_audience_is_never_empty():
+    assert settings(boarding_audience="").boarding_audience == "tradewind"
+    assert settings(boarding_audience="airflow").boarding_audience == "airflow"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 
 from tradewind.client.models import Pod, PodPage
-from tradewind.client.protocol import Cluster
+from tradewind.client.protocol import PodReader
 
 
 async def pages(
-    cluster: Cluster, namespace: str, *, selector: str, page_size: int
+    cluster: PodReader, namespace: str, *, selector: str, page_size: int
 ) -> AsyncIterator[PodPage]:
     """Yield the pages of a list, all of one version; an empty `namespace` means all.
 
@@ -27,7 +27,7 @@ async def pages(
 
 
 async def pods_of(
-    cluster: Cluster, *, selector: str, namespaces: Sequence[str], page_size: int
+    cluster: PodReader, *, selector: str, namespaces: Sequence[str], page_size: int
 ) -> list[Pod]:
     """Return all pods that match.
 

@@ -12,23 +12,14 @@ from typing import Any, Protocol
 from tradewind.client.models import Event, Pod, PodPage, WatchEvent
 
 
-class Cluster(Protocol):
-    """Calls raise `ApiError` for an error status and `ConnectionLostError` for no answer."""
+class PodReader(Protocol):
+    """Reads pods, whole or their metadata alone.
 
-    async def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> Pod:
-        """Create the pod and return it as stored."""
-        ...
+    Calls raise `ApiError` for an error status and `ConnectionLostError` for no answer.
+    """
 
     async def get_pod(self, namespace: str, name: str) -> Pod:
         """Return the pod; `ApiError` 404 when there is none."""
-        ...
-
-    async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
-        """Merge `patch` into the pod; 422 when it names a `metadata.uid` that is not the pod's."""
-        ...
-
-    async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:
-        """Begin the deletion of that very pod; 409 when the name now belongs to another uid."""
         ...
 
     async def list_pods(
@@ -44,6 +35,26 @@ class Cluster(Protocol):
 
         Bookmarks are asked for. `ApiError` 410 when the version is too old.
         """
+        ...
+
+
+class Cluster(PodReader, Protocol):
+    """Calls raise `ApiError` for an error status and `ConnectionLostError` for no answer."""
+
+    def metadata_only(self) -> PodReader:
+        """Return what reads the same pods without spec and status."""
+        ...
+
+    async def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> Pod:
+        """Create the pod and return it as stored."""
+        ...
+
+    async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
+        """Merge `patch` into the pod; 422 when it names a `metadata.uid` that is not the pod's."""
+        ...
+
+    async def delete_pod(self, namespace: str, name: str, *, uid: str) -> None:
+        """Begin the deletion of that very pod; 409 when the name now belongs to another uid."""
         ...
 
     async def read_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> str:

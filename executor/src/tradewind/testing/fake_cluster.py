@@ -9,10 +9,11 @@ get lost after the call took effect, and pods whose status a test sets.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import uuid
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from typing import Any
 
 import msgspec
@@ -90,6 +91,10 @@ class FakeCluster:
 
     # -- Cluster ---------------------------------------------------------------------------------
 
+    def metadata_only(self) -> FakeMetadata:
+        """Return what reads the same pods without spec and status."""
+        return FakeMetadata(self)
+
     async def create_pod(self, namespace: str, manifest: Mapping[str, Any]) -> Pod:
         """Create the pod; 409 AlreadyExists when the name is taken."""
         name = manifest["metadata"]["name"]
@@ -151,7 +156,7 @@ class FakeCluster:
 
     async def watch_pods(
         self, namespace: str, *, selector: str, resource_version: str, timeout_s: float
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Yield changes after the version; ends after `timeout_s` with a bookmark before."""
         self._call("watch", "")
         seen = int(resource_version or 0)
@@ -225,6 +230,41 @@ class FakeCluster:
         self._plans["watch"].append((ConnectionLostError("the connection was reset"), False))
         async with self._news:
             self._news.notify_all()
+
+
+class FakeMetadata:
+    """A `client.protocol.PodReader` that leaves out spec and status."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        self._cluster = cluster
+
+    async def get_pod(self, namespace: str, name: str) -> Pod:
+        """Return the pod's metadata; 404 when there is none."""
+        return _bare(await self._cluster.get_pod(namespace, name))
+
+    async def list_pods(
+        self, namespace: str, *, selector: str, limit: int, resume: str = ""
+    ) -> PodPage:
+        """Return one page of matching pods' metadata."""
+        page = await self._cluster.list_pods(
+            namespace, selector=selector, limit=limit, resume=resume
+        )
+        return PodPage(metadata=page.metadata, items=tuple(map(_bare, page.items)))
+
+    async def watch_pods(
+        self, namespace: str, *, selector: str, resource_version: str, timeout_s: float
+    ) -> AsyncIterator[WatchEvent]:
+        """Yield changes after the version, of status too, but without it."""
+        events = self._cluster.watch_pods(
+            namespace, selector=selector, resource_version=resource_version, timeout_s=timeout_s
+        )
+        async with contextlib.aclosing(events):
+            async for event in events:
+                yield WatchEvent(type=event.type, pod=_bare(event.pod))
+
+
+def _bare(pod: Pod) -> Pod:
+    return Pod(metadata=pod.metadata)
 
 
 def _typed(pod: RawPod) -> Pod:

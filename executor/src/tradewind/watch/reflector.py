@@ -17,7 +17,7 @@ from tradewind import metrics
 from tradewind.client.errors import ApiError, ClusterError
 from tradewind.client.models import Pod, WatchEvent
 from tradewind.client.paging import pages
-from tradewind.client.protocol import Cluster
+from tradewind.client.protocol import PodReader
 from tradewind.clock import Clock
 from tradewind.metrics import UNMEASURED, Metrics
 
@@ -60,7 +60,7 @@ class Reflector:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: PodReader,
         *,
         namespace: str,
         selector: str,
@@ -83,6 +83,8 @@ class Reflector:
         """Pods that are gone, oldest first: what is still said of them is old news."""
         self._failures = 0
         self._listed_s = 0.0
+        self.heard_s = 0.0
+        """Monotonic time of the last list, event or bookmark."""
         self.handler_errors = 0
         """Changes that their handler could not take."""
         self.synced = asyncio.Event()
@@ -122,6 +124,7 @@ class Reflector:
         self._report_listing(
             Listing(namespace=self._namespace, began_s=began_s, uids=frozenset(listed))
         )
+        self.heard_s = self._clock.now_s()
         self.synced.set()
         return version
 
@@ -138,6 +141,7 @@ class Reflector:
                     timeout_s=timeout_s,
                 ):
                     self._failures = 0
+                    self.heard_s = self._clock.now_s()
                     version = event.pod.metadata.resource_version or version
                     self._apply(event)
             except ClusterError as error:

@@ -1,0 +1,44 @@
+"""Tokens that a real API server issues: ServiceAccounts, pods of theirs, TokenRequests."""
+
+import json
+
+
+class Issuer:
+    """Makes ServiceAccounts and their tokens, as the kubelet asks for them."""
+
+    def __init__(self, cluster, namespace):
+        self.cluster = cluster
+        self.namespace = namespace
+
+    async def account(self, name):
+        body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
+        path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
+        await self.cluster.transport.call("POST", path, body=body)
+
+    async def pod(self, name, *, account="worker", labels=None, annotations=None):
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "labels": labels or {}, "annotations": annotations or {}},
+            "spec": {
+                "serviceAccountName": account,
+                "automountServiceAccountToken": False,
+                "containers": [{"name": "base", "image": "worker:1"}],
+            },
+        }
+        return await self.cluster.create_pod(self.namespace, manifest)
+
+    async def token(self, *, account="worker", pod=None, audience="tradewind", seconds=600):
+        """Return a token of the account, bound to the pod where one is given."""
+        spec = {"audiences": [audience] if audience else [], "expirationSeconds": seconds}
+        if pod is not None:
+            spec["boundObjectRef"] = {
+                "kind": "Pod",
+                "apiVersion": "v1",
+                "name": pod.metadata.name,
+                "uid": pod.metadata.uid,
+            }
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/{account}/token"
+        answer = await self.cluster.transport.call("POST", path, body=body)
+        return json.loads(answer)["status"]["token"]
