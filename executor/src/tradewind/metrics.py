@@ -203,6 +203,53 @@ CLOCK_SKEW = Gauge(
     "tradewind.clock_skew", "s", (), "How far the scheduler's clock is ahead of the API server's"
 )
 
+# -- of the janitor, served by its own metrics page -----------------------------------------------
+
+JANITOR_SWEEPS = Counter(
+    "tradewind.janitor.sweeps",
+    "sweeps",
+    ("outcome",),
+    "Passes over all pods: `done`, `doubtful` when nothing could be deleted, `failed`",
+)
+JANITOR_SWEEP = Timer("tradewind.janitor.sweep", "s", (), "One pass over all pods")
+JANITOR_LAST_SWEEP = Gauge(
+    "tradewind.janitor.last_sweep", "s", (), "When the last pass ended, in seconds since 1970"
+)
+JANITOR_PODS = Gauge(
+    "tradewind.janitor.pods",
+    "pods",
+    ("reason",),
+    "Pods of the last pass by why they stay or go: docs/janitor.md",
+)
+JANITOR_DELETIONS = Counter(
+    "tradewind.janitor.deletions",
+    "pods",
+    ("reason", "outcome"),
+    "Pods that were to go, and what became of it: `deleted`, `capped`, `failed` and others",
+)
+JANITOR_EVIDENCE_ERRORS = Counter(
+    "tradewind.janitor.evidence_errors",
+    "answers",
+    ("kind",),
+    "Questions that Airflow's REST API did not answer: `unreachable`, `failing`, `refused`, "
+    "`unreadable`",
+)
+JANITOR_LEADS = Gauge(
+    "tradewind.janitor.leads", "", (), "1 while this janitor may delete, 0 on standby"
+)
+JANITOR_WATCHED = Counter(
+    "tradewind.janitor.watched",
+    "events",
+    ("kind",),
+    "What the watch told: `listed`, `added`, `modified`, `deleted`",
+)
+JANITOR_WATCH_BEHIND = Gauge(
+    "tradewind.janitor.watch_behind",
+    "pods",
+    (),
+    "Pods whose changes the watch has not told although a list has",
+)
+
 METRICS: tuple[Metric, ...] = tuple(
     found for found in list(globals().values()) if isinstance(found, Metric)
 )

@@ -73,6 +73,13 @@ class Condition(_Base, frozen=True):
     message: str = ""
 
 
+class OwnerReference(_Base, frozen=True):
+    """Another object that a pod belongs to, such as a Job."""
+
+    kind: str = ""
+    name: str = ""
+
+
 class Metadata(_Base, frozen=True):
     """Identity and labels."""
 
@@ -84,6 +91,9 @@ class Metadata(_Base, frozen=True):
     annotations: dict[str, str] = {}
     creation_timestamp: str | None = None
     deletion_timestamp: str | None = None
+    """When the pod ought to be gone: the time of the request plus the grace it was given."""
+    finalizers: tuple[str, ...] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
 
 
 class Resources(_Base, frozen=True):

@@ -31,6 +31,8 @@ ROW_ID = "tradewind/row-id"
 """Annotation: primary key of the row the launch is about. Launch ids have no index."""
 CLAIMED_AT = "tradewind/claimed-at"
 """Annotation: when a launch got the pod, in seconds since the epoch with milliseconds."""
+KEEP = "tradewind/keep"
+"""Annotation of users: the janitor leaves the pod alone, unless it says `false`."""
 UPSTREAM = "kubernetes_executor"
 """`True` on every task pod, ours and upstream's; upstream's adoption selects by it."""
 

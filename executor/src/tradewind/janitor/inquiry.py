@@ -1,0 +1,199 @@
+"""Ask Airflow about pods: a bounded number of questions a sweep, the doubtful ones first.
+
+Remembers per pod since when a standing was seen without a break; a sweep that gets no answer leaves
+that alone, for Airflow's silence takes nothing back. Loop thread only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tradewind.janitor import evidence
+from tradewind.janitor.airflow_api import EvidenceError, Witness
+from tradewind.janitor.evidence import Evidence, Row, Standing
+from tradewind.janitor.view import PodView
+from tradewind.pods.labels import TaskRef
+
+_ASK_AGAIN_S = 300.0
+"""A pod that runs and whose try lived is asked about no more often than this."""
+_AT_ONCE = 50
+_MOST_QUESTIONS = 200
+_MOST_SECONDS = 30.0
+"""A slow Airflow is asked less in one sweep, and the rest in the next."""
+_NAME = re.compile(r"[\w.-]{1,250}")
+_RUN = re.compile(r"[^/\\?#\x00-\x1f]{1,250}")
+_DOTS = frozenset({".", ".."})
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What was last heard of one pod."""
+
+    standing: Standing
+    said: str
+    since_s: float
+    asked_s: float
+    vouched: bool
+
+
+@dataclass(slots=True)
+class Answers:
+    """What one round of questions brought."""
+
+    evidence: dict[str, Evidence] = field(default_factory=dict)
+    """By uid; pods that are missing here were not answered about."""
+    failure: EvidenceError | None = None
+    """Why Airflow could not be asked on: nothing may be deleted in this sweep."""
+    odd: list[EvidenceError] = field(default_factory=list)
+    """Answers that concern one task each."""
+    questions: int = 0
+
+    def about(self, pod: PodView) -> Evidence:
+        """Return the evidence on a pod."""
+        return self.evidence.get(pod.uid, evidence.UNKNOWN)
+
+
+class Inquiry:
+    """Asks one Airflow on behalf of all sweeps of this process."""
+
+    def __init__(
+        self, witness: Witness, *, monotonic_s: Callable[[], float], trusted: bool = False
+    ) -> None:
+        self._witness = witness
+        self._monotonic_s = monotonic_s
+        self._seen: dict[str, _Seen] = {}
+        self.is_trusted = trusted
+        """Whether some pod's row id was met there: it is the Airflow that launched our pods."""
+
+    async def ask(self, pods: Iterable[PodView], *, now_s: float) -> Answers:
+        """Ask about `pods`, of which only those that need evidence should be given."""
+        pods = list(pods)
+        self._forget_all_but(pods)
+        answers = Answers()
+        until_s = self._monotonic_s() + _MOST_SECONDS
+        try:
+            for batch in _batches(self._due(pods, now_s)):
+                if answers.questions >= _MOST_QUESTIONS or self._monotonic_s() > until_s:
+                    break
+                await self._ask_about(batch, answers, now_s)
+        except EvidenceError as error:
+            answers.failure = error
+        for pod in pods:
+            seen = self._seen.get(pod.uid)
+            # What is older than this round's answers counts only while it speaks for the pod.
+            if seen and (seen.asked_s == now_s or seen.standing is Standing.LIVE):
+                answers.evidence[pod.uid] = self._evidence(seen)
+        return answers
+
+    async def ask_again(self, pod: PodView, *, now_s: float) -> Evidence:
+        """Return evidence as of now on one pod that is about to go.
+
+        Raises:
+            EvidenceError: there is no answer.
+
+        """
+        task = _askable(pod)
+        if task is None:
+            return evidence.UNKNOWN
+        return self._evidence(self._note(pod, await self._witness.row(task), now_s))
+
+    def _due(self, pods: Sequence[PodView], now_s: float) -> list[PodView]:
+        """Return the pods to ask about, those most in doubt and longest unheard of first."""
+
+        def urgency(pod: PodView) -> tuple[bool, float]:
+            seen = self._seen.get(pod.uid)
+            calm = not pod.stage.has_ended and (seen is None or seen.standing is Standing.LIVE)
+            return calm, seen.asked_s if seen else 0.0
+
+        due = [pod for pod in pods if _askable(pod) and self._is_due(pod, now_s)]
+        return sorted(due, key=urgency)
+
+    def _is_due(self, pod: PodView, now_s: float) -> bool:
+        seen = self._seen.get(pod.uid)
+        if seen is None or pod.stage.has_ended or seen.standing is not Standing.LIVE:
+            return True
+        return now_s - seen.asked_s >= _ASK_AGAIN_S
+
+    async def _ask_about(self, pods: Sequence[PodView], answers: Answers, now_s: float) -> None:
+        asked = {pod.uid: task for pod in pods if (task := _askable(pod))}
+        answers.questions += 1
+        rows = await self._witness.rows(list(asked.values()))
+        for pod in pods:
+            row = rows.get(asked[pod.uid])
+            if row is not None:
+                self._note(pod, row, now_s)
+            elif answers.questions < _MOST_QUESTIONS:
+                # Lists leave out what the user may not read: only the task's own page can say no.
+                answers.questions += 1
+                await self._ask_about_one(pod, answers, now_s)
+
+    async def _ask_about_one(self, pod: PodView, answers: Answers, now_s: float) -> None:
+        try:
+            await self.ask_again(pod, now_s=now_s)
+        except EvidenceError as error:
+            if not error.about_one:
+                raise
+            answers.odd.append(error)
+
+    def _note(self, pod: PodView, row: Row | None, now_s: float) -> _Seen:
+        vouched = evidence.names_its_row(pod, row)
+        self.is_trusted = self.is_trusted or vouched
+        standing = evidence.standing_of(pod, row)
+        before = self._seen.get(pod.uid)
+        unbroken = before is not None and before.standing is standing
+        self._seen[pod.uid] = seen = _Seen(
+            standing=standing,
+            said=evidence.sentence(pod, row),
+            since_s=before.since_s if before and unbroken else now_s,
+            asked_s=now_s,
+            vouched=vouched,
+        )
+        return seen
+
+    def _evidence(self, seen: _Seen) -> Evidence:
+        return Evidence(
+            standing=seen.standing,
+            said=seen.said,
+            since_s=seen.since_s,
+            is_trusted=self.is_trusted or seen.vouched,
+        )
+
+    def _forget_all_but(self, pods: Sequence[PodView]) -> None:
+        uids = {pod.uid for pod in pods}
+        self._seen = {uid: seen for uid, seen in self._seen.items() if uid in uids}
+
+
+def _askable(pod: PodView) -> TaskRef | None:
+    """Return the pod's try if its names could be Airflow's; others are not worth a question."""
+    task = pod.task
+    if task is None or not pod.runs_task:
+        return None
+    named = all(_NAME.fullmatch(name) and name not in _DOTS for name in (task.dag_id, task.task_id))
+    return task if named and _RUN.fullmatch(task.run_id) and task.run_id not in _DOTS else None
+
+
+def _batches(pods: Sequence[PodView]) -> Iterator[list[PodView]]:
+    """Yield groups of one DAG that one question covers, those of urgent pods first.
+
+    A question asks for runs times tasks. All instances of a mapped task stay in one group, for
+    each question about some of them gets the answer about all.
+    """
+    by_dag: dict[str, list[PodView]] = {}
+    for pod in pods:
+        by_dag.setdefault(_place(pod)[0], []).append(pod)
+    for group in by_dag.values():
+        group.sort(key=_place)
+        batch: list[PodView] = []
+        for pod in group:
+            if len(batch) >= _AT_ONCE and _place(pod) != _place(batch[-1]):
+                yield batch
+                batch = []
+            batch.append(pod)
+        yield batch
+
+
+def _place(pod: PodView) -> tuple[str, str, str]:
+    task = pod.task
+    return (task.dag_id, task.run_id, task.task_id) if task else ("", "", "")
