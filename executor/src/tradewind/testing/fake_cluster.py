@@ -39,6 +39,9 @@ class FakeCluster:
         self._version = 1
         self._pods: dict[tuple[str, str], RawPod] = {}
         self._history: list[tuple[int, EventType, RawPod]] = []
+        self._latest: dict[str, RawPod] = {}
+        self._before: dict[str, RawPod] = {}
+        """By version, the pod's version before it."""
         self._events: dict[tuple[str, str], list[Event]] = defaultdict(list)
         self._compacted = 0
         self._news = asyncio.Condition()
@@ -116,12 +119,14 @@ class FakeCluster:
         return _typed(self._existing(namespace, name))
 
     async def patch_pod(self, namespace: str, name: str, patch: Mapping[str, Any]) -> Pod:
-        """Merge the patch; 422 when it names another uid."""
+        """Merge the patch; 422 when it names another uid, 409 when it names another version."""
         lost = self._call("patch", name)
         pod = self._existing(namespace, name)
-        uid = (patch.get("metadata") or {}).get("uid")
-        if uid not in {None, pod["metadata"]["uid"]}:
+        named = patch.get("metadata") or {}
+        if named.get("uid") not in {None, pod["metadata"]["uid"]}:
             raise ApiError(422, reason="Invalid", message="metadata.uid: field is immutable")
+        if named.get("resourceVersion") not in {None, pod["metadata"]["resourceVersion"]}:
+            raise ApiError(409, reason="Conflict", message="the object has been modified")
         _merge(pod, patch)
         await self._record("MODIFIED", pod)
         if lost:
@@ -167,8 +172,9 @@ class FakeCluster:
         while loop.time() < deadline:
             for version, kind, pod in [event for event in self._history if event[0] > seen]:
                 seen = version
-                if _selected(pod, namespace, selector):
-                    yield WatchEvent(type=kind, pod=_typed(pod))
+                told = self._told(kind, pod, namespace, selector)
+                if told is not None:
+                    yield WatchEvent(type=told, pod=_typed(pod))
             if self._plans["watch"]:
                 self._call("watch", "")
             await self._wait_for_news(seen, deadline - loop.time())
@@ -209,10 +215,27 @@ class FakeCluster:
         except KeyError:
             raise ApiError(404, reason="NotFound", message=f'pods "{name}" not found') from None
 
+    def _told(
+        self, kind: EventType, pod: RawPod, namespace: str, selector: str
+    ) -> EventType | None:
+        """Return how a watch tells a change: pods begin to match its selector, and cease to."""
+        matches = _selected(pod, namespace, selector)
+        if kind != "MODIFIED":
+            return kind if matches else None
+        before = self._before.get(pod["metadata"]["resourceVersion"], pod)
+        matched = _selected(before, namespace, selector)
+        if matches:
+            return "MODIFIED" if matched else "ADDED"
+        return "DELETED" if matched else None
+
     async def _record(self, kind: EventType, pod: RawPod) -> None:
         self._version += 1
-        pod["metadata"]["resourceVersion"] = str(self._version)
-        self._history.append((self._version, kind, copy.deepcopy(pod)))
+        pod["metadata"]["resourceVersion"] = version = str(self._version)
+        uid, stored = pod["metadata"]["uid"], copy.deepcopy(pod)
+        if uid in self._latest:
+            self._before[version] = self._latest[uid]
+        self._latest[uid] = stored
+        self._history.append((self._version, kind, stored))
         async with self._news:
             self._news.notify_all()
 
