@@ -38,6 +38,7 @@ __all__ = [
     "abandoned_keys",
     "coordinator_of",
     "fail_connection_test",
+    "is_first_scheduler",
     "launch_id_of",
     "mutation_hook",
     "read_facts",
@@ -120,20 +121,36 @@ def abandoned_keys(abandoned: Sequence[Abandoned]) -> dict[UUID, Hashable]:
 
     Blocking; any thread.
     """
-    threshold_s = conf.getint("scheduler", "scheduler_health_check_threshold")
-    alive = select(Job.id).where(
-        Job.job_type == "SchedulerJob",
-        Job.state == JobState.RUNNING,
-        Job.latest_heartbeat >= timezone.utcnow() - timedelta(seconds=threshold_s),
-    )
     keys: dict[UUID, Hashable] = {}
     with create_session(scoped=False) as session:
-        living = {str(job_id) for job_id in session.scalars(alive)}
+        living = {str(job_id) for job_id in session.scalars(_living())}
         wanted = [one.launch_id for one in abandoned if one.scheduler not in living]
         for model, key in ((Callback, CallbackKey), (ConnectionTestRequest, ConnectionTestKey)):
             unfinished = select(model.id).where(model.id.in_(wanted), model.state.in_(_UNFINISHED))
             keys |= {row_id: key(id=str(row_id)) for row_id in session.scalars(unfinished)}
     return keys
+
+
+def is_first_scheduler(job_id: object) -> bool:
+    """Whether no scheduler that lives has a lower number: that one keeps the warm pools.
+
+    Blocking; any thread. Without a number, as in an executor that no scheduler started, it is.
+    """
+    if not job_id:
+        return True
+    with create_session(scoped=False) as session:
+        first = session.scalar(_living().order_by(Job.id).limit(1))
+    return str(first) == str(job_id)
+
+
+def _living() -> Any:
+    """Return the query for the numbers of schedulers that live."""
+    threshold_s = conf.getint("scheduler", "scheduler_health_check_threshold")
+    return select(Job.id).where(
+        Job.job_type == "SchedulerJob",
+        Job.state == JobState.RUNNING,
+        Job.latest_heartbeat >= timezone.utcnow() - timedelta(seconds=threshold_s),
+    )
 
 
 def fail_connection_test(test_id: str, reason: str) -> None:

@@ -101,6 +101,10 @@ class Settings:
     boarding_verify: str
     """`jwks` or `token_review`."""
     workload_token_ttl_s: int
+    warm_pools: str
+    """JSON, or the path of a YAML file; see `dispatch.pool.spec`."""
+    warm_max_age_s: float
+    warm_starting_max: int
     installation: str
     """Value of the label `tradewind/installation`; empty without a database, as in tests."""
 
@@ -166,6 +170,9 @@ def load(conf: Conf) -> Settings:
         boarding_service_accounts=_accounts(text, "boarding_service_accounts"),
         boarding_verify=_one_of(text, "boarding_verify", _VERIFICATIONS),
         workload_token_ttl_s=_number(text, "workload_token_ttl", int, least=10, most=120),
+        warm_pools=text["warm_pools"],
+        warm_max_age_s=_number(text, "warm_max_age", float, least=60),
+        warm_starting_max=_number(text, "warm_starting_max", int, least=1),
         installation=_installation(text["installation"], conf),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -228,6 +229,7 @@ class TradewindExecutor(BaseExecutor):
     def _build_engine(self, emit: Emit) -> Engine:
         settings, clock = self._settings, SystemClock()
         cluster = connect(settings, measured=self._measured)
+        limits = patience(settings.pending_limits_s)
         return Engine(
             cluster,
             settings=settings,
@@ -238,11 +240,11 @@ class TradewindExecutor(BaseExecutor):
             hooks=Hooks(
                 on_event=self._audit.on_event,
                 measured=self._measured,
-                judge_pending=PendingJudge(
-                    cluster, patience=patience(settings.pending_limits_s), clock=clock
-                ),
+                judge_pending=PendingJudge(cluster, patience=limits, clock=clock),
                 read_strays=_compat.read_strays,
                 read_abandoned=self._read_abandoned,
+                is_refiller=partial(_compat.is_first_scheduler, self.job_id),
+                team=self.team_name or "",
             ),
             scheduler=str(self.job_id or ""),
         )

@@ -191,6 +191,26 @@ POSTED_TO_SCHEDULED = Timer(
 SCHEDULED_TO_STARTED = Timer(
     "tradewind.scheduled_to_started", "ms", (), "From a node to the running container"
 )
+CLAIMS_WON = Counter(
+    "tradewind.claim.won", "launches", ("pool",), "Launches that got an idle pod of a warm pool"
+)
+CLAIMS_LOST = Counter(
+    "tradewind.claim.lost", "claims", ("pool",), "Claims of a pod that another got first"
+)
+CLAIMS_MISSED = Counter(
+    "tradewind.claim.miss",
+    "launches",
+    ("reason",),
+    "Launches that started cold beside warm pools: `no_pool` of their shape, `empty`, `starting`, "
+    "`lost`, `refused`, `error`",
+)
+CLAIM = Timer(
+    "tradewind.claim.duration", "ms", ("pool",), "From an idle pod's choice to its claim's answer"
+)
+POOL_IDLE = Gauge("tradewind.pool.idle", "pods", ("pool",), "Idle pods, ready for a launch")
+POOL_STARTING = Gauge("tradewind.pool.starting", "pods", ("pool",), "Idle pods on their way")
+POOL_TARGET = Gauge("tradewind.pool.target", "pods", ("pool",), "Idle pods that are wanted")
+POOL_AGE_MAX = Gauge("tradewind.pool.age_max", "s", ("pool",), "Age of the oldest idle pod")
 SYNC = Timer("tradewind.sync", "ms", (), "One `sync` on the scheduler's thread")
 ADOPTED = Counter(
     "tradewind.adopted",

@@ -232,6 +232,25 @@ OPTIONS: tuple[Option, ...] = (
         description="Seconds after its end at which a pod that was kept is deleted; 0 never does.",
     ),
     Option(
+        name="warm_pools",
+        kind="string",
+        default="",
+        description='Pods kept ready for tasks, as JSON such as {"default": 3} or the path of a '
+        "YAML file: docs/warm-pools.md.",
+    ),
+    Option(
+        name="warm_max_age",
+        kind="float",
+        default="2700",
+        description="Seconds after which an idle pod of a warm pool is replaced.",
+    ),
+    Option(
+        name="warm_starting_max",
+        kind="integer",
+        default="4",
+        description="Pods of warm pools that may be starting at once; tasks' own starts go first.",
+    ),
+    Option(
         name="installation",
         kind="string",
         default="",

@@ -28,6 +28,7 @@ from tradewind.dispatch.gates.gates import Gates
 from tradewind.dispatch.hooks import EventKind, Hooks, LaunchRef, ReadFacts
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.pending import PendingWatch
+from tradewind.dispatch.pool.pools import Pools
 from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.settle import Verdict
 from tradewind.dispatch.settlement import Settlement
@@ -98,16 +99,27 @@ class Dispatcher:
             namespaces=settings.watched_namespaces or ("",),
             page_size=settings.list_page_size,
         )
+        self.pools = Pools(
+            cluster,
+            settings=settings,
+            renderer=renderer,
+            gates=self._gates,
+            deleter=self.deleter,
+            clock=clock,
+            counters=self.counters,
+            hooks=hooks,
+        )
         self._submission = Submission(
             cluster,
             renderer=renderer,
             ledger=self.ledger,
-            gates=self._gates,
+            claims=self.pools.claims,
             launches=self,
             clock=clock,
             counters=self.counters,
             budget_s=settings.launch_budget_s,
         )
+        self.pools.serve(self._submission, tell=self.on_change, threads=threads)
         self._ends = Ends(
             settings=settings,
             settlement=Settlement(
@@ -125,6 +137,7 @@ class Dispatcher:
         """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._submission.run(), name="submission")
+            group.create_task(self.pools.run(), name="pools")
             group.create_task(self._ends.run(), name="ends")
             group.create_task(self._pending.run(), name="pending")
             group.create_task(self._show(), name="gauges")
@@ -222,6 +235,7 @@ class Dispatcher:
         launch_id = labels.launch_id_of(pod.metadata.labels)
         if launch_id is None:
             return
+        self.pools.saw_launch(pod)
         entry = self.ledger.get(launch_id)
         if entry is None and not change.gone:
             self._banisher.saw(launch_id, pod)
@@ -279,8 +293,8 @@ class Dispatcher:
 
     def _time(self, entry: Entry, pod: Pod) -> None:
         """Measure the steps of a launch of ours, from when they were seen."""
-        if entry.launch is None or entry.has_run:
-            return
+        if entry.launch is None or entry.has_run or labels.POOL in pod.metadata.labels:
+            return  # A claimed pod was placed and started before its launch began.
         now_s = self._clock.now_s()
         if entry.placed_s is None and pod.spec.node_name:
             entry.placed_s = now_s

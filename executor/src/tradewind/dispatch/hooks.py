@@ -72,6 +72,15 @@ ReadAbandoned = Callable[[Sequence[Abandoned]], dict[UUID, Hashable]]
 Called on a worker thread, batched."""
 
 
+IsRefiller = Callable[[], bool]
+"""Blocking read whether this scheduler keeps the warm pools; one alone does. On a worker thread."""
+
+
+def always() -> bool:
+    """Say yes: without a database there is no other scheduler."""
+    return True
+
+
 def ignore_event(kind: EventKind, launch: LaunchRef, sentence: str) -> None:
     """Do nothing."""
 
@@ -92,6 +101,9 @@ class Hooks:
     """None leaves alone what an earlier process of this executor did not delete."""
     read_abandoned: ReadAbandoned | None = None
     """None leaves alone callbacks and connection tests of schedulers that died."""
+    is_refiller: IsRefiller = always
+    team: str = ""
+    """Whose executor it is; empty without teams."""
     measured: Metrics = UNMEASURED
     rng: random.Random = field(default_factory=random.Random)
     """Jitter; a test gives a seeded one."""

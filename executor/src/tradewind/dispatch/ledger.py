@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from tradewind.client.models import Pod
 from tradewind.dispatch.gates.parking import Ticket
 from tradewind.pods.causes import Cause
 from tradewind.pods.labels import TaskRef
+
+MissReason = Literal["no_pool", "empty", "starting", "lost", "refused", "error"]
+"""Why a launch starts cold although there are warm pools. `no_pool`: none has pods of its shape;
+`empty`: all are taken; `starting`: the next do not run yet; `lost`: others claimed them first;
+`refused`: the API server takes no claims; `error`: it is in trouble."""
 
 
 class Phase(Enum):
@@ -106,6 +111,11 @@ class Entry:
     has_run: bool = False
     """Whether its pod's container was seen running."""
     revoked: bool = False
+    shape: str | None = None
+    """Hash of what its pod is made of: pods of warm pools with the same fit. None before it was
+    rendered, empty when its workload stands in the spec."""
+    misses_pools: MissReason | None = None
+    """Why it starts cold though a pod of a pool was tried for; None while none was."""
     announced: bool = False
     """Whether its beginning was reported, which only workloads without a row of their own need."""
 

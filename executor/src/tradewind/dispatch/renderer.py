@@ -77,6 +77,11 @@ class Renderer:
         self._endpoint_answers = endpoint_answers
         self._wall_clock = wall_clock
 
+    def boards(self) -> bool:
+        """Whether pods can fetch their workload now, as pods of warm pools must."""
+        said = self._settings.delivery
+        return said == "boarding" or (said == "auto" and self._endpoint_answers())
+
     async def render(self, launch: Launch, *, ordinal: int) -> Manifest:
         """Return the manifest of the launch's pod.
 

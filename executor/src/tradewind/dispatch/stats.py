@@ -27,6 +27,10 @@ class Counters:
     relaunches: int = 0
     """Pods replaced at no retry of their task."""
     strays_deleted: int = 0
+    claims: int = 0
+    """Launches that got an idle pod."""
+    misses: Counter[str] = field(default_factory=Counter)
+    """Launches that started cold beside warm pools, by reason."""
     api_errors: Counter[str] = field(default_factory=Counter)
     """Failed creates and deletes by `pods.not_created.word_of`."""
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -44,6 +48,32 @@ class Counters:
         self.creates += 1
         self.measured.count(metrics.PODS_CREATED, namespace=namespace)
         self.measured.timing(metrics.QUEUED_TO_POSTED, waited_s)
+
+    def claimed(self, pool: str, *, took_s: float) -> None:
+        """Count a launch that got an idle pod."""
+        self.claims += 1
+        self.measured.count(metrics.CLAIMS_WON, pool=pool)
+        self.measured.timing(metrics.CLAIM, took_s, pool=pool)
+
+    def claim_lost(self, pool: str) -> None:
+        """Count a claim that another's went before."""
+        self.measured.count(metrics.CLAIMS_LOST, pool=pool)
+
+    def missed(self, reason: str) -> None:
+        """Count a launch that starts cold beside warm pools."""
+        self.misses[reason] += 1
+        self.measured.count(metrics.CLAIMS_MISSED, reason=reason)
+
+    def pool_created(self, namespace: str) -> None:
+        """Count a pod created for a pool."""
+        self.measured.count(metrics.PODS_CREATED, namespace=namespace)
+
+    def pool(self, name: str, *, idle: int, starting: int, target: int, age_max_s: float) -> None:
+        """Tell a pool's gauges of this moment."""
+        self.measured.gauge(metrics.POOL_IDLE, idle, pool=name)
+        self.measured.gauge(metrics.POOL_STARTING, starting, pool=name)
+        self.measured.gauge(metrics.POOL_TARGET, target, pool=name)
+        self.measured.gauge(metrics.POOL_AGE_MAX, age_max_s, pool=name)
 
     def placed(self, waited_s: float) -> None:
         """Note how long a pod waited for its node."""
@@ -113,6 +143,8 @@ class Stats:
     deletes: int
     relaunches: int
     strays_deleted: int
+    claims: int
+    misses: Mapping[str, int]
     api_errors: Mapping[str, int]
     outcomes: Mapping[str, int]
 
@@ -141,6 +173,8 @@ def snapshot(
         deletes=counters.deletes,
         relaunches=counters.relaunches,
         strays_deleted=counters.strays_deleted,
+        claims=counters.claims,
+        misses=dict(counters.misses),
         api_errors=dict(counters.api_errors),
         outcomes=dict(counters.outcomes),
     )

@@ -8,10 +8,10 @@ slot, so that none holds up another.
 from __future__ import annotations
 
 import asyncio
-import heapq
+import functools
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from tradewind.client.errors import ApiError, ClusterError
@@ -19,10 +19,12 @@ from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.dispatch import publish_policy
-from tradewind.dispatch.gates.gates import Call, Gates
+from tradewind.dispatch.backlog import Backlog
+from tradewind.dispatch.gates.gates import Call
 from tradewind.dispatch.gates.parking import Parking, Ticket
 from tradewind.dispatch.hooks import EventKind
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
+from tradewind.dispatch.pool.claims import Claimed, Claims, Failed, Missed
 from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.stats import Counters
 from tradewind.pods import labels, not_created
@@ -58,6 +60,28 @@ class Launches(Protocol):
         ...
 
 
+class _Place:
+    """A launch's turn at the gates, or as a scout; given back unless a create takes it."""
+
+    def __init__(self, give_back: Callable[[], None], call: Call | None = None) -> None:
+        self._give_back: Callable[[], None] | None = give_back
+        self.call = call
+        """None of a scout: it may claim an idle pod and not create one."""
+
+    def take(self) -> Call:
+        """Return the call, which whoever takes it has to end."""
+        if self.call is None:
+            raise RuntimeError("a scout has no call")
+        self._give_back = None
+        return self.call
+
+    def leave(self) -> None:
+        """Give the place back; a no-op when it was taken or given back."""
+        give_back, self._give_back = self._give_back, None
+        if give_back is not None:
+            give_back()
+
+
 class Submission:
     """The backlog and the creates under way."""
 
@@ -67,7 +91,7 @@ class Submission:
         *,
         renderer: Renderer,
         ledger: Ledger,
-        gates: Gates,
+        claims: Claims,
         launches: Launches,
         clock: Clock,
         counters: Counters,
@@ -76,12 +100,15 @@ class Submission:
         self._cluster = cluster
         self._renderer = renderer
         self._ledger = ledger
-        self._gates = gates
+        self._claims = claims
+        self._gates = claims.gates
         self._launches = launches
         self._clock = clock
         self._counters = counters
         self._budget_s = budget_s
-        self._backlog: list[Ticket] = []
+        self._backlog = Backlog(self._is_waiting)
+        self._scouts = 0
+        """Launches on their way to an idle pod that hold no place at the gates."""
         self.parking = Parking()
         self._group: asyncio.TaskGroup | None = None
         self._wake_s = math.inf
@@ -92,7 +119,7 @@ class Submission:
         """Put the launch into the backlog; a no-op when it is there."""
         if not entry.queued and entry.launch is not None and self._ledger.holds(entry):
             entry.queued, entry.is_parked, entry.phase = True, False, Phase.WAITING
-            heapq.heappush(self._backlog, entry.ticket)
+            self._backlog.push(entry.ticket, lane=self._claims.lane_of(entry))
             self.pump()
 
     def push_later(self, entry: Entry, after_s: float) -> None:
@@ -121,25 +148,53 @@ class Submission:
         """Take note that a pod of the namespace ended or went."""
         self._push_all(self.parking.freed(namespace))
 
+    def waits_for_a_start(self) -> bool:
+        """Whether a launch waits to start cold."""
+        return self._backlog.has_any()
+
+    def parked(self) -> Mapping[str, int]:
+        """Return by namespace how many launches wait for its quota."""
+        return self.parking.sizes()
+
     def pump(self) -> None:
-        """Begin as many creates as the gates let pass. Call it whenever one may have opened."""
-        while self._group is not None and self._backlog:
-            entry = self._ledger.get(self._backlog[0][2])
-            if entry is None or not entry.queued or entry.launch is None:
-                heapq.heappop(self._backlog)
+        """Begin as many claims and creates as there are pods for and the gates let pass.
+
+        Call it whenever one may have become possible.
+        """
+        while self._group is not None:
+            lanes = self._claims.lanes(scouts=self._scouts)
+            ticket = self._backlog.pop(lanes) if lanes else None
+            if ticket is not None:
+                self._scouts += 1
+                self._begin(ticket, _Place(self._return_scout))
                 continue
+            if not self._backlog.has_any():
+                return
             now_s = self._clock.now_s()
             hold_s = self._gates.hold_s(now_s)
             if hold_s > 0:
                 self._wake_in(hold_s, now_s)
                 return
-            heapq.heappop(self._backlog)
-            entry.queued, entry.phase = False, Phase.CREATING
-            entry.turn += 1
-            call = self._gates.begin(now_s)
-            self._group.create_task(
-                self._attempt(entry, entry.launch, call), name=f"create-{entry.launch_id}"
-            )
+            ticket = self._backlog.pop()
+            if ticket is not None:
+                call = self._gates.begin(now_s)
+                self._begin(ticket, _Place(functools.partial(self._gates.cancelled, call), call))
+
+    def _return_scout(self) -> None:
+        self._scouts -= 1
+
+    def _begin(self, ticket: Ticket, place: _Place) -> None:
+        entry = self._ledger.get(ticket[2])
+        if self._group is None or entry is None or entry.launch is None:
+            raise RuntimeError(f"ticket {ticket} of the backlog is no waiting launch's")
+        entry.queued, entry.phase = False, Phase.CREATING
+        entry.turn += 1
+        attempt = self._attempt(entry, entry.launch, place)
+        self._group.create_task(attempt, name=f"create-{entry.launch_id}")
+
+    def _is_waiting(self, ticket: Ticket) -> bool:
+        entry = self._ledger.get(ticket[2])
+        return entry is not None and entry.queued and entry.launch is not None
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -169,48 +224,72 @@ class Submission:
         self._wake_s = math.inf
         self.pump()
 
-    # -- one create ------------------------------------------------------------------------------
+    # -- one attempt -----------------------------------------------------------------------------
 
-    async def _attempt(self, entry: Entry, launch: Launch, call: Call) -> None:
+    async def _attempt(self, entry: Entry, launch: Launch, place: _Place) -> None:
         """Try once; never raises, so that no launch ends the others' loop."""
         try:
-            manifest = await self._rendered(entry, launch, call)
-            if manifest is not None:
-                await self._create(entry, manifest, call)
+            manifest = await self._rendered(entry, launch)
+            if manifest is None or await self._claim(entry, manifest, place):
+                return
+            if place.call is None:
+                self.push(entry)
+            elif not self._waits_for_room(entry):
+                await self._create(entry, manifest, place.take())
         except Exception as error:
             log.exception("launch %s failed", entry.launch_id)
             # The create may have gone through, for all we know.
             entry.may_have_pod = True
             self._refuse(entry, Cause(Kind.OTHER, f"{type(error).__name__}: {error}"))
         finally:
+            place.leave()
             self.pump()
 
-    async def _rendered(self, entry: Entry, launch: Launch, call: Call) -> Manifest | None:
-        """Return the pod to create, or None when it must not be, or not now."""
+    async def _rendered(self, entry: Entry, launch: Launch) -> Manifest | None:
+        """Return the pod to create, or None when it must not be."""
         try:
             manifest = await self._renderer.render(launch, ordinal=entry.ordinal)
         except Exception as error:  # noqa: BLE001 - template, override and hook are user input
-            self._gates.cancelled(call)
             self._refuse(entry, Cause(Kind.INVALID_POD, f"{type(error).__name__}: {error}"))
             return None
         entry.namespace = manifest["metadata"]["namespace"]
-        if entry.phase is not Phase.CREATING or entry.revoked:
-            self._gates.cancelled(call)
-            return None
+        return None if entry.phase is not Phase.CREATING or entry.revoked else manifest
+
+    async def _claim(self, entry: Entry, manifest: Manifest, place: _Place) -> bool:
+        """Give the launch an idle pod; False when it needs one of its own."""
+        member = self._claims.reserve(entry, manifest)
+        if member is None:
+            return False
+        place.leave()
+        self.pump()  # Whoever waits for that place need not wait for the claim.
+        match await self._claims.claim(entry, manifest, member):
+            case Claimed(pod=pod):
+                self._launches.created(entry, pod)
+            case Missed() if entry.phase is Phase.CREATING:
+                self.push(entry)
+            case Failed(cause=cause):
+                self._refuse(entry, cause)
+            case _ if entry.revoked:
+                self._launches.unresolved(entry)
+        return True
+
+    def _waits_for_room(self, entry: Entry) -> bool:
+        """Park the launch when its namespace is known to have no room; tell whether it is."""
         reason = self.parking.reason_to_wait(entry.namespace, entry.launch_id)
         if reason:
-            self._gates.cancelled(call)
             self.parking.queue(entry.namespace, entry.ticket)
             self._park(entry, reason)
-            return None
-        return manifest
+        return bool(reason)
 
     async def _create(self, entry: Entry, manifest: Manifest, call: Call) -> None:
+        missed = self._claims.miss_reason(entry)
+        if missed is not None:
+            self._counters.missed(missed)
         entry.attempts += 1
         try:
             pod = await self._cluster.create_pod(entry.namespace, manifest)
         except (ClusterError, OSError) as error:
-            self._tell_gates(call, error)
+            self._gates.told(call, publish_policy.feedback(error), self._clock.now_s())
             self._counters.failed_call(not_created.word_of(error))
             if entry.revoked:
                 self._launches.unresolved(entry)
@@ -226,16 +305,6 @@ class Submission:
             self._counters.created(entry.namespace, waited_s=waited_s)
             self._launches.created(entry, pod)
             self._push_all(self.parking.created(entry.namespace, entry.launch_id))
-
-    def _tell_gates(self, call: Call, error: ClusterError | OSError) -> None:
-        now_s = self._clock.now_s()
-        said = publish_policy.feedback(error)
-        if not said.answered:
-            self._gates.unanswered(call, now_s)
-        elif said.overloaded:
-            self._gates.pushed_back(call, now_s, pause_s=said.pause_s)
-        else:
-            self._gates.answered(call, now_s)
 
     async def _decide(self, entry: Entry, name: str, error: ClusterError | OSError) -> None:
         now_s = self._clock.now_s()

@@ -28,6 +28,7 @@ from tradewind.client.models import (
     PodPage,
     WatchEvent,
 )
+from tradewind.testing import virtual_time
 
 RawPod = dict[str, Any]
 
@@ -105,7 +106,11 @@ class FakeCluster:
         if (namespace, name) in self._pods:
             raise ApiError(409, reason="AlreadyExists", message=f'pods "{name}" already exists')
         pod = copy.deepcopy(dict(manifest))
-        pod["metadata"] |= {"namespace": namespace, "uid": str(uuid.uuid4())}
+        pod["metadata"] |= {
+            "namespace": namespace,
+            "uid": str(uuid.uuid4()),
+            "creationTimestamp": virtual_time.timestamp(),
+        }
         pod.setdefault("status", {"phase": "Pending"})
         self._pods[namespace, name] = pod
         await self._record("ADDED", pod)

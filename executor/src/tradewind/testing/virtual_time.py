@@ -10,12 +10,22 @@ import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
 
 _EPOCH_S = 1_767_225_600.0
 """2026-01-01T00:00:00Z: what the wall clock shows when a virtual loop begins."""
+
+
+def timestamp() -> str:
+    """Return the time of the running loop as the API server writes it: whole seconds, UTC.
+
+    Only a virtual loop's time is one that a clock would show.
+    """
+    now = datetime.fromtimestamp(_EPOCH_S + int(asyncio.get_running_loop().time()), tz=UTC)
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class _Selector(selectors.DefaultSelector):

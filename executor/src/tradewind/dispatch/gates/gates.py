@@ -11,6 +11,7 @@ from tradewind.client.models import ContainerStatus, Pod
 from tradewind.dispatch.gates.breaker import Breaker
 from tradewind.dispatch.gates.starts import Starts
 from tradewind.dispatch.gates.window import Window
+from tradewind.dispatch.publish_policy import Feedback
 from tradewind.pods import state
 from tradewind.pods.state import PodState
 
@@ -86,6 +87,19 @@ class Gates:
         """Note that no answer came."""
         self.breaker.unanswered(now_s, probe=call.is_probe)
         self.window.pushed_back(began_s=call.began_s, now_s=now_s, pause_s=0.0)
+
+    def told(self, call: Call, said: Feedback, now_s: float) -> None:
+        """Note what an error says about the API server."""
+        if not said.answered:
+            self.unanswered(call, now_s)
+        elif said.overloaded:
+            self.pushed_back(call, now_s, pause_s=said.pause_s)
+        else:
+            self.answered(call, now_s)
+
+    def start_room(self) -> int:
+        """Return how many more pods the nodes can feed at once, creates under way included."""
+        return self.starts.limit - len(self.starts) - self.window.in_flight
 
     def saw(self, launch_id: UUID, pod: Pod, now_s: float) -> None:
         """Count the launch's pod by what is known of it now."""

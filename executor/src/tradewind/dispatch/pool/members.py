@@ -6,6 +6,7 @@ as well, a claimed one has a launch id and is no member any more. There is no wa
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -14,6 +15,7 @@ from datetime import datetime
 from enum import Enum, auto
 
 from tradewind.client.models import Pod
+from tradewind.dispatch.gates.gates import is_held_up
 from tradewind.pods import labels, state
 from tradewind.pods.state import PodState
 
@@ -46,7 +48,7 @@ class Member:
     template: str
     """Hash of what it was rendered from."""
     created_s: float
-    """Seconds since 1970."""
+    """Seconds since 1970; infinity where nothing tells."""
     lives: float
     """In [0, 1), the same for the same pod: spreads what would hit all pods at once."""
 
@@ -54,6 +56,11 @@ class Member:
     def uid(self) -> str:
         """The pod's."""
         return self.pod.metadata.uid
+
+    @property
+    def is_held_up(self) -> bool:
+        """Whether it waits to start for something other than its node's attention."""
+        return self.standing is Standing.STARTING and is_held_up(self.pod)
 
     @property
     def is_leaving(self) -> bool:
@@ -112,4 +119,4 @@ def _seconds(timestamp: str | None) -> float:
     try:
         return datetime.fromisoformat(timestamp or "").timestamp()
     except ValueError:
-        return 0.0
+        return math.inf

@@ -19,6 +19,11 @@ DRAIN_BATCH = 20
 """Drains of one pool in one pass."""
 JITTER = 0.2
 """Idle pods are replaced at 80 to 100 % of the greatest age: not all at once."""
+HELD_UP_FOR_S = 30.0
+"""A pod that no node takes, or that cannot start, goes after so long: in time for the launches that
+would wait behind it."""
+NOT_STARTING = "it does not start"
+"""Reason of that."""
 HARD_AGE = 2.0
 """From this multiple of the greatest age on a pod goes even if no other can take its place."""
 
@@ -46,7 +51,8 @@ class Delete:
     reason: str
 
 
-Action = Create | Drain | Delete
+Leave = Drain | Delete
+Action = Create | Leave
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +87,9 @@ def plan(wanted: Wanted, members: Sequence[Member], *, now_s: float) -> list[Act
     """
     busy = wanted.claiming | wanted.draining
     here = [member for member in members if not member.is_leaving and member.uid not in busy]
-    leaving = _dead(here) + _stale(here, wanted)
-    useful = _useful(here, wanted)
+    leaving = _dead(here) + _stale(here, wanted) + _stuck(here, wanted, now_s)
+    gone = {action.member.uid for action in leaving}
+    useful = [member for member in here if _is_useful(member, wanted) and member.uid not in gone]
     if wanted.unseen == 0:
         useful, surplus = _split_surplus(useful, wanted.target)
         leaving += [Drain(member, "surplus") for member in surplus]
@@ -96,12 +103,12 @@ def plan(wanted: Wanted, members: Sequence[Member], *, now_s: float) -> list[Act
     return actions
 
 
-def _dead(members: Sequence[Member]) -> list[Action]:
+def _dead(members: Sequence[Member]) -> list[Leave]:
     reasons = {Standing.ENDED: "ended without a launch", Standing.DRAINING: "drained"}
     return [Delete(m, reasons[m.standing]) for m in members if m.standing in reasons]
 
 
-def _stale(members: Sequence[Member], wanted: Wanted) -> list[Action]:
+def _stale(members: Sequence[Member], wanted: Wanted) -> list[Leave]:
     return [
         Drain(member, "stale")
         for member in members
@@ -112,8 +119,18 @@ def _stale(members: Sequence[Member], wanted: Wanted) -> list[Action]:
 _ALIVE = frozenset({Standing.IDLE, Standing.STARTING})
 
 
-def _useful(members: Sequence[Member], wanted: Wanted) -> list[Member]:
-    return [m for m in members if m.standing in _ALIVE and _is_current(m, wanted)]
+def _stuck(members: Sequence[Member], wanted: Wanted, now_s: float) -> list[Leave]:
+    return [
+        Drain(member, NOT_STARTING)
+        for member in members
+        if member.is_held_up
+        and _is_current(member, wanted)
+        and now_s - member.created_s >= HELD_UP_FOR_S
+    ]
+
+
+def _is_useful(member: Member, wanted: Wanted) -> bool:
+    return member.standing in _ALIVE and _is_current(member, wanted)
 
 
 def _is_current(member: Member, wanted: Wanted) -> bool:
@@ -127,7 +144,7 @@ def _split_surplus(members: Sequence[Member], target: int) -> tuple[list[Member]
     return by_worth[:target], by_worth[target:]
 
 
-def _aged(members: Sequence[Member], wanted: Wanted, now_s: float) -> list[Action]:
+def _aged(members: Sequence[Member], wanted: Wanted, now_s: float) -> list[Leave]:
     """Return the pods that are too old: one at a time, and only from a full pool."""
     ages = {m.uid: (now_s - m.created_s) / wanted.max_age_s for m in members}
     hopeless = [m for m in members if ages[m.uid] >= HARD_AGE]

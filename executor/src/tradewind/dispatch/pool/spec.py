@@ -8,6 +8,7 @@ have said to get that shape.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tradewind.errors import ConfigError
+from tradewind.pods import labels
 
 AUTO = "auto"
 MOST_PODS = 1000
@@ -22,6 +24,7 @@ MOST_PODS = 1000
 LEAST_MAX_AGE_S = 60.0
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,30}[a-z0-9])?")
+_TEAM_CHARS = 30
 _TEXTS = ("queue", "profile", "pod_template_file", "priority_class")
 _COUNTS = ("size", "min", "max")
 _SECONDS = ("scale_to_zero_after", "max_age")
@@ -33,7 +36,7 @@ class PoolSpec:
     """One pool."""
 
     name: str
-    """Also the value of the pods' label `tradewind/pool`."""
+    """Value of the pods' label `tradewind/pool`; begins with the team and a dot, if any."""
     size: int | None
     """Idle pods to keep ready; 0 drains the pool. None follows the rate of launches."""
     least: int = 0
@@ -53,13 +56,24 @@ class PoolSpec:
     """An older idle pod is replaced: its code, image and node drift away from what is in force."""
 
 
-def parse(document: Any, source: str, *, max_age_s: float) -> dict[str, PoolSpec]:
-    """Return the pools by name.
+def is_on(text: str) -> bool:
+    """Whether the setting may name a pool; the path of a file may, whatever is in it now."""
+    return text not in {"", "{}"}
+
+
+def is_of_team(name: str, team: str) -> bool:
+    """Whether a pool of that full name belongs to the executor of the team; "" is no team."""
+    return name.rpartition(".")[0] == _prefix(team)
+
+
+def parse(document: Any, source: str, *, max_age_s: float, team: str = "") -> dict[str, PoolSpec]:
+    """Return the pools by the name they have in the setting.
 
     Args:
         document: the setting as parsed JSON or YAML.
         source: begins the sentence of an error.
         max_age_s: of pools that say none.
+        team: whose executor it is; the teams of one Airflow have pools of their own.
 
     Raises:
         ConfigError: names the pool, its key, and the remedy.
@@ -71,14 +85,14 @@ def parse(document: Any, source: str, *, max_age_s: float) -> dict[str, PoolSpec
             'sizes, such as {"default": 3}'
         )
     pools = {
-        str(name): _pool(str(name), said, source=source, max_age_s=max_age_s)
+        str(name): _pool(str(name), said, source=source, max_age_s=max_age_s, team=team)
         for name, said in document.items()
     }
     _refuse_twins(pools, source)
     return pools
 
 
-def _pool(name: str, said: Any, *, source: str, max_age_s: float) -> PoolSpec:
+def _pool(name: str, said: Any, *, source: str, max_age_s: float, team: str) -> PoolSpec:
     source = f"{source}, pool {name!r}"
     if not _NAME.fullmatch(name):
         raise ConfigError(
@@ -96,7 +110,7 @@ def _pool(name: str, said: Any, *, source: str, max_age_s: float) -> PoolSpec:
             raise ConfigError(f"{source}: {key} is {said[key]!r}: give text")
     size, least, most = _size(said, source)
     return PoolSpec(
-        name=name,
+        name=f"{_prefix(team)}.{name}".lstrip("."),
         size=size,
         least=least,
         most=most,
@@ -105,6 +119,13 @@ def _pool(name: str, said: Any, *, source: str, max_age_s: float) -> PoolSpec:
         scale_to_zero_after_s=_seconds(said, "scale_to_zero_after", source, default=0, least=0),
         max_age_s=_seconds(said, "max_age", source, default=max_age_s, least=LEAST_MAX_AGE_S),
     )
+
+
+def _prefix(team: str) -> str:
+    """Return the team as part of a label of at most 63 characters; dots end it."""
+    safe = labels.safe_value(team).replace(".", "-") if team else ""
+    digest = hashlib.sha256(team.encode()).hexdigest()[:9]
+    return safe if len(safe) <= _TEAM_CHARS else f"{safe[: _TEAM_CHARS - 10]}-{digest}"
 
 
 def _size(said: Mapping[str, Any], source: str) -> tuple[int | None, int, int]:
