@@ -41,6 +41,11 @@ ENV_HOLD = "TRADEWIND_BOARD_HOLD"
 pods do not ask in waves."""
 
 TOKEN_FILE = "/var/run/secrets/tradewind/token"  # noqa: S105 - a path
+ENV_TERMINATION_FILE = "TRADEWIND_TERMINATION_FILE"
+"""Where the farewell goes when the container's `terminationMessagePath` is another than the
+default; the template's author sets both."""
+ENV_PRELOAD = "TRADEWIND_PRELOAD"
+"""Modules of the user's, separated by commas, that the worker imports before it boards."""
 TERMINATION_FILE = "/dev/termination-log"
 """Kubernetes' default `terminationMessagePath`; at most 4,096 bytes of it are kept."""
 
@@ -51,6 +56,9 @@ EXIT_NOT_STARTED = 75
 """No user code ran; the executor replaces the pod and no retry is used (sysexits' EX_TEMPFAIL)."""
 
 Ended = Literal["ran", "superseded", "not_started"]
+
+_REASON_CHARS = 300
+"""As JSON a character takes up to 12 bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,10 +78,14 @@ class Farewell:
     """Of the container, by its cgroup; None where the node does not tell."""
     cpu_s: float | None = None
     """Processor time since the workload arrived, by the cgroup."""
+    oom_kills: int | None = None
+    """How many of the container's processes were killed for want of memory; the task's own may be
+    one while the worker lives to tell."""
 
     def encode(self) -> str:
-        """Return the message, without what is not known."""
-        known = {name: value for name, value in asdict(self).items() if value not in {None, ""}}
+        """Return the message, without what is not known; ASCII, short enough to be kept whole."""
+        said = asdict(self) | {"reason": self.reason[:_REASON_CHARS]}
+        known = {name: value for name, value in said.items() if value not in {None, ""}}
         return json.dumps({"tradewind": PROTOCOL, **known}, separators=(",", ":"))
 
     @classmethod

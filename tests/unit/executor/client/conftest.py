@@ -1,74 +1,12 @@
-"""An authority that issues certificates, and a server that answers with prepared bytes."""
+"""A server that answers with prepared bytes."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import ssl
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from tradewind.client.auth import Credentials, FixedProof
-from tradewind.client.tls import KeyPair
 from tradewind.client.transport import Transport
-
-DAY = dt.timedelta(days=1)
-
-
-class Authority:
-    """A CA of the tests' own."""
-
-    def __init__(self, name="test-ca"):
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        constraints = x509.BasicConstraints(ca=True, path_length=None)
-        built = self._builder(self._name, self._key).add_extension(constraints, critical=True)
-        self.pem = _pem(built.sign(self._key, hashes.SHA256()))
-
-    def issue(self, name, *, password=None):
-        """Return a key pair for a host name, an address or a user."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        try:
-            also = x509.IPAddress(ipaddress.ip_address(name))
-        except ValueError:
-            also = x509.DNSName(name)
-        built = self._builder(subject, key).add_extension(
-            x509.SubjectAlternativeName([also]), critical=False
-        )
-        encryption = (
-            serialization.BestAvailableEncryption(password)
-            if password
-            else serialization.NoEncryption()
-        )
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-        )
-        return KeyPair(_pem(built.sign(self._key, hashes.SHA256())), pem)
-
-    def _builder(self, subject, key):
-        now = dt.datetime.now(dt.UTC)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
-        )
-
-
-def _pem(certificate):
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-@pytest.fixture(scope="session")
-def authority():
-    return Authority()
 
 
 def _answer(status, body=b"", *, length=None, **headers):
