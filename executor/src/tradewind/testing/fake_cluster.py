@@ -108,7 +108,8 @@ class FakeCluster:
         pod = copy.deepcopy(dict(manifest))
         pod["metadata"] |= {
             "namespace": namespace,
-            "uid": str(uuid.uuid4()),
+            # The same in every run of a test that does the same.
+            "uid": str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{namespace}.{self._version}")),
             "creationTimestamp": virtual_time.timestamp(),
         }
         pod.setdefault("status", {"phase": "Pending"})

@@ -120,11 +120,13 @@ class FaultyCluster(FakeCluster):
         await super()._record(kind, pod)
         if self.is_blind:
             self._history.pop()
-        if kind == "ADDED":
+        if kind != "DELETED":
             self._note_alive(pod)
 
-    def _note_alive(self, created: RawPod) -> None:
-        value = (created["metadata"].get("labels") or {}).get(self.count_alive_by, "")
+    def _note_alive(self, changed: RawPod) -> None:
+        value = (changed["metadata"].get("labels") or {}).get(self.count_alive_by)
+        if value is None:
+            return
         alive = sum(
             1
             for (namespace, name), pod in self._pods.items()

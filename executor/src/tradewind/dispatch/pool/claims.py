@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -17,12 +18,13 @@ from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
 from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
+from tradewind.config import Settings
 from tradewind.dispatch import publish_policy
 from tradewind.dispatch.backlog import COLD, UNKNOWN
 from tradewind.dispatch.gates.gates import Gates
 from tradewind.dispatch.gates.window import Window
 from tradewind.dispatch.ledger import Entry, MissReason, Phase
-from tradewind.dispatch.pool import claim_policy
+from tradewind.dispatch.pool import claim_policy, spec
 from tradewind.dispatch.pool.claim_policy import Found, Next
 from tradewind.dispatch.pool.members import Member
 from tradewind.dispatch.pool.picture import Picture
@@ -35,6 +37,8 @@ log = logging.getLogger(__name__)
 
 MOST_TRIES = 4
 """Pods that one launch tries for before it starts cold."""
+CONTESTED_FOR_S = 10.0
+"""How long after a lost claim pods are chosen at random: who took it wants the oldest as well."""
 REFUSED_FOR_S = 60.0
 """How long no claim is tried after the API server forbade one."""
 
@@ -78,22 +82,22 @@ class Claims:
         *,
         picture: Picture,
         gates: Gates,
-        window: Window,
         clock: Clock,
         counters: Counters,
-        budget_s: float,
-        is_on: bool,
+        settings: Settings,
+        rng: random.Random,
     ) -> None:
         self._cluster = cluster
         self._picture = picture
         self.gates = gates
         """Claims and creates share the breaker."""
-        self._window = window
+        self._window = Window(most=settings.create_concurrency, rng=rng)
+        self._rng = rng
         self._clock = clock
         self._counters = counters
-        self._budget_s = budget_s
-        self._is_on = is_on
-        self._refused_until_s = -math.inf
+        self._budget_s = settings.launch_budget_s
+        self._is_on = spec.is_on(settings.warm_pools)
+        self._refused_until_s = self._lost_s = -math.inf
         self.shapes: Collection[str] = frozenset()
         """Templates of the pools there are to be; the keeper tells."""
         self.last_s = -math.inf
@@ -134,7 +138,7 @@ class Claims:
         entry.shape = (manifest["metadata"].get("labels") or {}).get(labels.TEMPLATE, "")
         if not entry.shape or self._clock.now_s() < self._refused_until_s:
             return None
-        return self._picture.take(entry.shape)
+        return self._take(entry.shape)
 
     def miss_reason(self, entry: Entry) -> MissReason | None:
         """Return why a launch starts cold, or None where that is no miss."""
@@ -164,7 +168,8 @@ class Claims:
             if answer is not Next.ANOTHER:
                 break
             self._counters.claim_lost(member.pool)
-            following = self._picture.take(member.template)
+            self._lost_s = self._clock.now_s()
+            following = self._take(member.template)
             if following is None:
                 break
             member = following
@@ -263,6 +268,10 @@ class Claims:
                 return pod
             case _:
                 return Next.ANOTHER
+
+    def _take(self, template: str) -> Member | None:
+        contested = self._clock.now_s() - self._lost_s < CONTESTED_FOR_S
+        return self._picture.take(template, at_random=self._rng if contested else None)
 
     def _may_claim(self, entry: Entry) -> bool:
         """Whether no pod of the launch can exist yet: two would race for its task."""

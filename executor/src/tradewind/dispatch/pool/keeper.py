@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
+import random
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -76,6 +76,8 @@ class Keeper:
     owns: Callable[[str], bool]
     """Whether a pool of that name is this executor's to empty when nobody wants it any more."""
     starting_most: int
+    rng: random.Random
+    """Tells the names of pods apart."""
     _holds: Holds = field(default_factory=Holds)
     _ceilings: Ceilings = field(default_factory=Ceilings)
     _shortage: Shortage = field(default_factory=Shortage)
@@ -100,7 +102,7 @@ class Keeper:
         await self.aims.refresh()
         self.claims.shapes = {pool.template for pool in self.aims.all()} - {""}
         self._show()
-        if self.gates.breaker.is_open:
+        if self._is_down():
             return
         self._give_way()
         if any(actions for _, actions in self._plan()) and await self._may_refill():
@@ -175,7 +177,7 @@ class Keeper:
         parked = pool.namespace in self.launches.parked()
         return Pressure(
             launches_wait=parked or self.launches.waits_for_a_start(),
-            is_down=self.gates.breaker.is_open or not self.aims.renderer.boards(),
+            is_down=self._is_down() or not self.aims.renderer.boards(),
             claims_in_flight=self.claims.in_flight,
             since_claim_s=now_s - self.claims.last_s,
             short_for_s=short_for_s,
@@ -183,6 +185,10 @@ class Keeper:
             starting_most=self.starting_most,
             start_room=self.gates.start_room() - starting,
         )
+
+    def _is_down(self) -> bool:
+        """Whether nothing may be asked of the API server now; between two probes of it only."""
+        return self.gates.breaker.hold_s(self.clock.now_s()) > 0
 
     async def _may_refill(self) -> bool:
         if self.clock.now_s() < self._ask_again_s:
@@ -214,7 +220,7 @@ class Keeper:
                     self._went_wrong(member, "lost a pod that was idle")
 
     async def _create(self, pool: Pool) -> None:
-        name = f"warm-{pool.name.rpartition('.')[2]}-{secrets.token_hex(5)}"
+        name = f"warm-{pool.name.rpartition('.')[2]}-{self.rng.getrandbits(40):010x}"
         manifest = await self.aims.render(pool, name=name)
         if manifest is not None:
             failed = self._refused(pool)

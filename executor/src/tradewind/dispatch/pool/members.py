@@ -7,6 +7,7 @@ as well, a claimed one has a launch id and is no member any more. There is no wa
 from __future__ import annotations
 
 import math
+import random
 import zlib
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
@@ -81,7 +82,13 @@ def member_of(pod: Pod) -> Member:
     )
 
 
-def choose(members: Iterable[Member], *, template: str, busy: AbstractSet[str]) -> Member | None:
+def choose(
+    members: Iterable[Member],
+    *,
+    template: str,
+    busy: AbstractSet[str],
+    at_random: random.Random | None = None,
+) -> Member | None:
     """Return the idle pod that a launch of that shape claims, or None when there is none.
 
     The oldest: it has imported everything, and it is the next to be replaced for its age.
@@ -90,16 +97,19 @@ def choose(members: Iterable[Member], *, template: str, busy: AbstractSet[str]) 
         members: of any pool and shape.
         template: hash of the launch's pod.
         busy: uids of pods somebody here is claiming or draining right now.
+        at_random: chooses any of them, while others want the oldest as well.
 
     """
-    fit = (
+    fit = [
         member
         for member in members
         if member.standing is Standing.IDLE
         and member.template == template
         and not member.is_leaving
         and member.uid not in busy
-    )
+    ]
+    if fit and at_random is not None:
+        return at_random.choice(fit)
     return min(fit, key=lambda member: (member.created_s, member.pod.metadata.name), default=None)
 
 

@@ -6,6 +6,7 @@ two of this process want the same; between processes the API server decides.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -80,10 +81,11 @@ class Picture:
 
     # -- reservations ----------------------------------------------------------------------------
 
-    def take(self, template: str) -> Member | None:
+    def take(self, template: str, *, at_random: random.Random | None = None) -> Member | None:
         """Reserve the idle pod that a launch of that template claims, or return None."""
-        idle = self._idle.get(template, {})
-        member = choose(idle.values(), template=template, busy=self._reasons.keys())
+        idle = self._idle.get(template, {}).values()
+        busy = self._reasons.keys()
+        member = choose(idle, template=template, busy=busy, at_random=at_random)
         if member is not None:
             self.reserve(member, "claim")
         return member

@@ -22,7 +22,6 @@ from tradewind.clock import Clock
 from tradewind.config import Settings
 from tradewind.dispatch.deleter import Deleter
 from tradewind.dispatch.gates.gates import Gates
-from tradewind.dispatch.gates.window import Window
 from tradewind.dispatch.hooks import Hooks
 from tradewind.dispatch.pool import spec
 from tradewind.dispatch.pool.aims import Aims, Renderer
@@ -74,11 +73,10 @@ class Pools:
             cluster,
             picture=self.picture,
             gates=gates,
-            window=Window(most=settings.create_concurrency, rng=hooks.rng),
             clock=clock,
             counters=counters,
-            budget_s=settings.launch_budget_s,
-            is_on=self.is_on,
+            settings=settings,
+            rng=hooks.rng,
         )
         self._writes = Writes(
             cluster,
@@ -100,6 +98,7 @@ class Pools:
             is_refiller=hooks.is_refiller,
             owns=functools.partial(spec.is_of_team, team=hooks.team),
             starting_most=settings.warm_starting_max,
+            rng=hooks.rng,
         )
         self.keeper: Keeper | None = None
 

@@ -119,15 +119,23 @@ class Writes:
         The pod has to be reserved; it is released here.
         """
         where = f"{member.pod.metadata.namespace}/{member.pod.metadata.name}"
+        breaker = self._gates.breaker
+        probe = breaker.begin()
         try:
             marked = await mark_draining(self._cluster, member.pod)
         except (ClusterError, OSError) as error:
             log.warning("draining warm pod %s is put off: %s", where, error)
+            if publish_policy.feedback(error).answered:
+                breaker.answered()
+            else:
+                breaker.unanswered(self._clock.now_s(), probe=probe)
             self._picture.release(member)
             return
         except BaseException:
+            breaker.cancelled(probe=probe)
             self._picture.release(member)
             raise
+        breaker.answered()
         if marked is None:
             self._picture.release(member, spoilt=True)
             return

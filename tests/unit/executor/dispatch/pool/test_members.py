@@ -1,3 +1,5 @@
+import random
+
 import pytest
 
 from tradewind.dispatch.pool.members import Standing, choose, member_of
@@ -78,3 +80,11 @@ def test_the_oldest_idle_pod_of_the_shape_is_chosen():
 )
 def test_a_pod_that_cannot_serve_is_not_chosen(changed):
     assert choose([a_member(**changed)], template="h1", busy={"busy"}) is None
+
+
+def test_while_others_want_the_oldest_too_any_will_do():
+    members = [a_member(f"u{number}") for number in range(50)]
+    rng = random.Random(1)
+    chosen = [choose(members, template="h1", busy=set(), at_random=rng).uid for _ in range(10)]
+    assert len(set(chosen)) > 5
+    assert choose([], template="h1", busy=set(), at_random=rng) is None
