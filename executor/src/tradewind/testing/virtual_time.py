@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from datetime import UTC, datetime
@@ -28,17 +29,27 @@ def timestamp() -> str:
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_THREADS_WITHIN_S = 0.2
+"""Real time that a thread may take before virtual time goes on without it."""
+
+
 class _Selector(selectors.DefaultSelector):
-    """Never waits: reports what is ready, and otherwise lets the time pass."""
+    """Reports what is ready, and otherwise lets the time pass at once."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now_s = 0.0
+        self._threads = threading.active_count()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
         if ready or timeout == 0:
             return ready
+        if threading.active_count() > self._threads:
+            # Users' code runs on real threads: hours of virtual time must not pass meanwhile.
+            ready = super().select(_THREADS_WITHIN_S)
+            if ready:
+                return ready
         if timeout is None:
             raise RuntimeError("every task waits for something that nothing is left to bring about")
         self.now_s += timeout

@@ -143,9 +143,9 @@ class PoolMachine(Machine):
 @pytest.mark.timeout(300)
 class TestPoolMachine(PoolMachine.TestCase):
     settings = settings(
-        max_examples=25,
+        max_examples=10,
         phases=[Phase.generate],
-        stateful_step_count=40,
+        stateful_step_count=50,
         deadline=None,
         derandomize=True,
         database=None,
