@@ -14,9 +14,14 @@ from tradewind_tools import kubectl
 DAG_FILE = Path(__file__).parent / "dags" / "failures.py"
 WITHIN_S = 300
 LIMITS = "image=20, config=20, volume=40, unschedulable=20"
+OPTIONS = {
+    "pending_limits": LIMITS,
+    "relaunch_limit": 0,
+    # What the test reads must not depend on pods that are kept.
+    "delete_worker_pods_on_failure": "True",
+}
 VALUES = {
-    "airflow": {"config": {"tradewind": {"pending_limits": LIMITS, "relaunch_limit": 0}}},
-    # Pods of failed tasks go too: what the test reads must not depend on them.
+    "airflow": {"config": {"tradewind": OPTIONS}},
     "executor": {"podTemplate": {"terminationGracePeriodSeconds": 5}},
 }
 SAID = {
@@ -31,6 +36,12 @@ SAID = {
     "exit_code": ["exit code 3"],
 }
 """Kind -> what its sentence holds. Each kind is a DAG of its own."""
+WROTE = {
+    "oom_killed": "I eat memory",
+    "exit_code": "nothing works today",
+    "evicted": "I wait to be evicted",
+}
+"""Kind -> what the pod's log held before the pod was gone."""
 PARKED = "quota"
 
 
@@ -93,6 +104,16 @@ def test_the_cause_is_in_the_audit_log(airflow, runs, kind):
     assert airflow.run_state(f"fails_{kind}", runs[kind]) == "failed"
     said = sentences(airflow, f"fails_{kind}")
     assert any(all(part in sentence for part in SAID[kind]) for sentence in said), said
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("kind", SAID)
+def test_the_cause_and_the_last_lines_are_in_the_log_view(airflow, runs, kind):
+    lines = airflow.log(f"fails_{kind}", runs[kind], "work", map_index=-1, try_number=1)
+    text = "\n".join(lines)
+    assert all(part in text for part in SAID[kind]), text
+    assert WROTE.get(kind, "") in text
+    assert "eyJ" not in text
 
 
 @pytest.mark.timeout(1200)

@@ -26,6 +26,7 @@ EVENTS = {
     "relaunched": "pod relaunched",
     "failed": "pod failed",
     "explained": "pod failed",
+    "log": "pod log",
 }
 """Event of a row by the kind of its note; docs/contract.md names them for users."""
 _UNTOLD = frozenset({"ended", "revoked"})

@@ -14,12 +14,11 @@ from airflow.utils.log.logging_mixin import remove_escape_codes
 
 from tradewind import task_pods
 from tradewind.client.errors import ClusterError
-from tradewind.client.models import ContainerStatus, Pod
+from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.config import Settings
-from tradewind.pods import diagnosis, state
+from tradewind.pods import diagnosis, outputs, state
 from tradewind.pods.state import PodState
-from tradewind.pods.template import BASE_CONTAINER
 
 if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
@@ -50,7 +49,7 @@ def tail(ti: TaskInstance, *, try_number: int, settings: Settings) -> Logs:
 
 async def _read(cluster: Cluster, pod: Pod, *, lines: int) -> Logs:
     messages, texts = [_headline(pod, lines=lines)], []
-    for container in containers_with_logs(pod):
+    for container in outputs.containers_with_logs(pod):
         try:
             text = await cluster.read_log(
                 pod.metadata.namespace, pod.metadata.name, container=container, tail_lines=lines
@@ -60,20 +59,6 @@ async def _read(cluster: Cluster, pod: Pod, *, lines: int) -> Logs:
         else:
             texts.append(remove_escape_codes(text))
     return messages, texts
-
-
-def containers_with_logs(pod: Pod) -> list[str]:
-    """Return the containers to show: the task's own, before it the init containers that matter.
-
-    An init container matters while the task's container has not begun, and when it failed.
-    """
-    began = state.has_started(pod)
-    shown = [
-        status.name
-        for status in pod.status.init_container_statuses
-        if _has_output(status) and (not began or _failed(status))
-    ]
-    return [*shown, BASE_CONTAINER] if began else shown
 
 
 def _headline(pod: Pod, *, lines: int) -> str:
@@ -95,11 +80,3 @@ def _no_pod(ti: TaskInstance, try_number: int, namespaces: tuple[str, ...]) -> s
         f"No pod of {ti.dag_id}.{ti.task_id}, run {ti.run_id}, try {try_number} exists in {where}: "
         "it was not created yet, or it is deleted and its log with it"
     )
-
-
-def _has_output(status: ContainerStatus) -> bool:
-    return status.state.running is not None or status.state.terminated is not None
-
-
-def _failed(status: ContainerStatus) -> bool:
-    return status.state.terminated is not None and status.state.terminated.exit_code != 0

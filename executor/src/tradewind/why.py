@@ -5,6 +5,7 @@ Two witnesses: the pod, while it exists, and the audit log, which outlives it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,14 +116,24 @@ def tables(story: Story) -> list[RenderableType]:
         parts.append(f"The cluster cannot be asked: {story.trouble}")
     else:
         parts.append("No pod of this try exists: it was not created yet, or it is deleted.")
-    if story.events:
+    sentences = [row for row in story.events if row.event != audit.EVENTS["log"]]
+    if sentences:
         table = Table("time", "event", "text")
-        for row in story.events:
+        for row in sentences:
             table.add_row(row.at, row.event, row.text)
         parts.append(table)
     else:
         parts.append("The audit log has no row about its pod.")
-    return parts
+    return [*parts, *_last_lines(story)]
+
+
+def _last_lines(story: Story) -> Iterator[RenderableType]:
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    for row in story.events:
+        if row.event == audit.EVENTS["log"]:
+            # Text, not markup: logs are full of brackets.
+            yield Text(f"The last lines that its pod wrote:\n{row.text}")
 
 
 def _headline(story: Story) -> str:

@@ -1,9 +1,12 @@
 """One DAG per way in which a task's pod can fail; the test provokes what the DAG itself cannot."""
 
+import logging
 import time
 
 from airflow.sdk import dag, task
 from kubernetes.client import models as k8s
+
+log = logging.getLogger(__name__)
 
 
 def base(**container):
@@ -54,12 +57,13 @@ CONFIGS = {
     "quota": base(resources=ask_for("1100m")),
     "evicted": {},
     "deleted": {},
-    "exit_code": base(command=["sh", "-c", "exit 3"]),
+    "exit_code": base(command=["sh", "-c", "echo nothing works today; exit 3"]),
 }
 
 
 def eat():
     """Allocate memory until somebody minds."""
+    log.warning("I eat memory")
     eaten = []
     while True:
         eaten.append(bytearray(16 * 1024 * 1024))
@@ -68,6 +72,7 @@ def eat():
 
 def wait():
     """Run until the test has done what it wants to do with the pod."""
+    log.warning("I wait to be evicted")
     time.sleep(600)
 
 

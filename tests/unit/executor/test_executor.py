@@ -637,15 +637,16 @@ def test_a_pod_of_another_try_is_not_taken_over(scheduler):
 
 def test_the_cause_of_an_end_is_in_the_audit_log(scheduler):
     workload = scheduler.a_task()
-    with scheduler.started() as executor:
+    with scheduler.started():
         scheduler.queue(workload)
         name = scheduler.pod()
         scheduler.set_state(workload, "running")
+        scheduler.cluster.logs[name] = "allocating\nKilled"
         scheduler.ends(name, 137, reason="OOMKilled")
-        scheduler.until(lambda: executor.event_buffer)
-    ((event, text),) = scheduler.audit()
-    assert event == "pod failed"
-    assert "OOMKilled" in text
+        scheduler.until(lambda: len(scheduler.audit()) == 2)
+    rows = dict(scheduler.audit())
+    assert "OOMKilled" in rows["pod failed"]
+    assert rows["pod log"] == "allocating\nKilled"
 
 
 def test_a_workload_that_cannot_be_launched_is_in_the_audit_log(scheduler, monkeypatch):

@@ -60,10 +60,20 @@ class HttpCluster(HttpReader):
         }
         await self._call("DELETE", f"{collection(namespace)}/{name}", body=body)
 
-    async def read_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> str:
-        """Return the last lines of a container's log."""
+    async def read_log(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        container: str,
+        tail_lines: int,
+        limit_bytes: int | None = None,
+    ) -> str:
+        """Return the last lines of a container's log, of them the first `limit_bytes` at most."""
         path = f"{collection(namespace)}/{name}/log"
         query = {"container": container, "tailLines": str(tail_lines)}
+        if limit_bytes is not None:
+            query["limitBytes"] = str(limit_bytes)
         return (await self._call("GET", path, query=query)).decode(errors="replace")
 
     async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:

@@ -57,8 +57,16 @@ class Cluster(PodReader, Protocol):
         """Begin the deletion of that very pod; 409 when the name now belongs to another uid."""
         ...
 
-    async def read_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> str:
-        """Return the last lines of a container's log."""
+    async def read_log(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        container: str,
+        tail_lines: int,
+        limit_bytes: int | None = None,
+    ) -> str:
+        """Return the last lines of a container's log, of them the first `limit_bytes` at most."""
         ...
 
     async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:

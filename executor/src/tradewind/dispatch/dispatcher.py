@@ -26,6 +26,7 @@ from tradewind.dispatch.finder import Banisher
 from tradewind.dispatch.gates.breaker import Breaker
 from tradewind.dispatch.gates.gates import Gates
 from tradewind.dispatch.hooks import EventKind, Hooks, LaunchRef, ReadFacts
+from tradewind.dispatch.last_words import LastWords
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.pending import PendingWatch
 from tradewind.dispatch.pool.pools import Pools
@@ -120,6 +121,7 @@ class Dispatcher:
             budget_s=settings.launch_budget_s,
         )
         self.pools.serve(self._submission, tell=self.on_change, threads=threads)
+        self._last_words = LastWords(cluster, launches=self)
         self._ends = Ends(
             settings=settings,
             settlement=Settlement(
@@ -127,6 +129,7 @@ class Dispatcher:
             ),
             submission=self._submission,
             deleter=self.deleter,
+            last_words=self._last_words,
             launches=self,
             clock=clock,
             counters=self.counters,
@@ -139,6 +142,7 @@ class Dispatcher:
             group.create_task(self._submission.run(), name="submission")
             group.create_task(self.pools.run(), name="pools")
             group.create_task(self._ends.run(), name="ends")
+            group.create_task(self._last_words.run(), name="last-words")
             group.create_task(self._pending.run(), name="pending")
             group.create_task(self._show(), name="gauges")
             group.create_task(self.deleter.run(), name="deleter")
@@ -279,6 +283,7 @@ class Dispatcher:
         entry.ordinal = labels.ordinal_of(pod.metadata.labels)
         self._gates.saw(entry.launch_id, pod, self._clock.now_s())
         self._time(entry, pod)
+        self._last_words.listen(entry, pod)
         match state.of(pod):
             case PodState.SUCCEEDED:
                 self.end(entry, diagnosis.explain(pod), ended_well=True)

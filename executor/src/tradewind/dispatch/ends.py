@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from tradewind.client.models import Pod
 from tradewind.clock import Clock
 from tradewind.config import Settings
 from tradewind.dispatch.deleter import Deleter
 from tradewind.dispatch.hooks import EventKind
+from tradewind.dispatch.last_words import LastWords
 from tradewind.dispatch.ledger import Entry
 from tradewind.dispatch.settle import (
     TaskFacts,
@@ -59,6 +61,7 @@ class Ends:
         settlement: Settlement,
         submission: Submission,
         deleter: Deleter,
+        last_words: LastWords,
         launches: Launches,
         clock: Clock,
         counters: Counters,
@@ -67,6 +70,7 @@ class Ends:
         self._settlement = settlement
         self._submission = submission
         self._deleter = deleter
+        self._last_words = last_words
         self._launches = launches
         self._clock = clock
         self._counters = counters
@@ -88,17 +92,30 @@ class Ends:
     def _judge(self, end: End, facts: TaskFacts | None) -> None:
         entry = end.entry
         verdict = self._verdict(end, facts)
+        explains = verdict is Verdict.DROP and explains_failure(facts, end.cause)
         if entry.pod is not None:
             failed = not end.ended_well or verdict is Verdict.FAILED
-            # Kept are pods to look into; one that has not ended would start yet.
-            if not (state.of(entry.pod).has_ended and is_kept(self._settings, failed=failed)):
-                self._deleter.delete(entry.pod)
+            lost_log = explains or verdict is Verdict.FAILED
+            self._remove(entry, entry.pod, failed=failed, lost_log=lost_log)
         if verdict is Verdict.RELAUNCH:
             self._relaunch(entry, end.cause)
         else:
-            explains = verdict is Verdict.DROP and explains_failure(facts, end.cause)
             self._launches.note("explained" if explains else "ended", entry, end.cause.sentence)
             self._launches.finish(entry, verdict, end.cause.sentence)
+
+    def _remove(self, entry: Entry, pod: Pod, *, failed: bool, lost_log: bool) -> None:
+        """Delete the pod unless users want it kept; first its log, if nobody else has that."""
+        # Kept are pods to look into; one that has not ended would start yet.
+        is_staying = state.of(pod).has_ended and is_kept(self._settings, failed=failed)
+
+        def remove() -> None:
+            if not is_staying:
+                self._deleter.delete(pod)
+
+        if lost_log and entry.reports_itself:
+            self._last_words.keep(entry, pod, then=remove)
+        else:
+            remove()
 
     def _verdict(self, end: End, facts: TaskFacts | None) -> Verdict:
         entry = end.entry

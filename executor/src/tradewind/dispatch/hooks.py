@@ -16,7 +16,10 @@ from tradewind.dispatch.settle import TaskFacts
 from tradewind.metrics import UNMEASURED, Metrics
 from tradewind.pods.labels import TaskRef
 
-EventKind = Literal["refused", "parked", "pending", "relaunched", "revoked", "ended", "explained"]
+EventKind = Literal[
+    "refused", "parked", "pending", "relaunched", "revoked", "ended", "explained", "log"
+]
+"""With each goes a sentence; with `log` the last lines that a pod wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

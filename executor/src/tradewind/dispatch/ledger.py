@@ -110,6 +110,10 @@ class Entry:
     """When its pod was first seen on a node."""
     has_run: bool = False
     """Whether its pod's container was seen running."""
+    is_overheard: bool = False
+    """Whether its pod's log was read when somebody else began to delete the pod."""
+    last_words: str = ""
+    """What was read then."""
     revoked: bool = False
     shape: str | None = None
     """Hash of what its pod is made of: pods of warm pools with the same fit. None before it was
@@ -138,7 +142,8 @@ class Entry:
         self.attempts = 0
         self.troubled_since_s = self.replaced_since_s = self.pod = None
         self.replaced_cause = self.placed_s = None
-        self.pending_kind, self.has_run = "", False
+        self.pending_kind = self.last_words = ""
+        self.has_run = self.is_overheard = False
         self.judge_at_s = 0.0
         self.may_have_pod = False
         self.phase = Phase.WAITING

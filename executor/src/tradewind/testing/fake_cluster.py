@@ -188,11 +188,20 @@ class FakeCluster:
             type="BOOKMARK", pod=Pod(metadata=Metadata(name="", resource_version=str(seen)))
         )
 
-    async def read_log(self, namespace: str, name: str, *, container: str, tail_lines: int) -> str:
+    async def read_log(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        container: str,
+        tail_lines: int,
+        limit_bytes: int | None = None,
+    ) -> str:
         """Return what the test put into `logs`."""
         self._call("log", name)
         self._existing(namespace, name)
-        return "\n".join(self.logs.get(name, f"{container}\n").splitlines()[-tail_lines:])
+        lines = self.logs.get(name, f"{container}\n").splitlines()[-tail_lines:]
+        return "\n".join(lines).encode()[:limit_bytes].decode(errors="replace")
 
     async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:
         """Return what the test said about the pod of that uid, latest last."""

@@ -26,6 +26,8 @@ class FaultyCluster(FakeCluster):
         """While set, no call gets an answer and none takes effect."""
         self.create_takes_s = 0.0
         """How long the answer to a create takes; the pod exists from the beginning."""
+        self.log_takes_s = 0.0
+        """How long the kubelet takes to answer with a log; forever on a node that hangs."""
         self.pod_quota: dict[str, int] = {}
         """By namespace, how many pods may be there that have not ended."""
         self.deletes_slowly = False
@@ -75,6 +77,22 @@ class FaultyCluster(FakeCluster):
         await self._record("MODIFIED", pod)
         if lost:
             raise lost
+
+    async def read_log(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        container: str,
+        tail_lines: int,
+        limit_bytes: int | None = None,
+    ) -> str:
+        """Return the log once the kubelet has it."""
+        text = await super().read_log(
+            namespace, name, container=container, tail_lines=tail_lines, limit_bytes=limit_bytes
+        )
+        await asyncio.sleep(self.log_takes_s)
+        return text
 
     async def finish_deletion(self, namespace: str, name: str) -> None:
         """Remove a pod that is being deleted, as its kubelet does."""
