@@ -53,11 +53,41 @@ def has_override(executor_config: dict[str, Any]) -> bool:
 
 
 def through_hook(manifest: Manifest, *, hook: Callable[[Any], None]) -> Manifest:
-    """Return the manifest after the user's `pod_mutation_hook` has changed it as a `V1Pod`."""
+    """Return the manifest after the user's `pod_mutation_hook` has changed it as a `V1Pod`.
+
+    Raises:
+        ConfigError: the installed models are older than a field of the manifest, and would lose it.
+
+    """
     client = _api_client()
     pod = client._ApiClient__deserialize_model(manifest, _pod_class())  # noqa: SLF001
+    if lost := _first_lost(manifest, client.sanitize_for_serialization(pod)):
+        from kubernetes import __version__  # noqa: PLC0415 - see the module's docstring
+
+        raise ConfigError(
+            f"the pod has {lost}, which kubernetes {__version__} does not know, so that it would "
+            "get lost on the way through pod_mutation_hook: install a newer `kubernetes`, or "
+            "remove the field"
+        )
     hook(pod)
     return dict(client.sanitize_for_serialization(pod))
+
+
+def _first_lost(before: Any, after: Any) -> str:
+    """Return the dotted path of the first field that only `before` has; empty when none."""
+    if isinstance(before, dict):
+        for key, value in before.items():
+            if value is None:
+                continue  # Says nothing, and the models do not write it.
+            if key not in (after or {}):
+                return str(key)
+            if below := _first_lost(value, after[key]):
+                return f"{key}.{below}" if not below.startswith("[") else key + below
+    if isinstance(before, list):
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            if below := _first_lost(one, other):
+                return f"[{index}].{below}"
+    return ""
 
 
 def _pod_class() -> Any:

@@ -91,6 +91,27 @@ def test_a_hook_gets_a_pod_and_its_changes_are_a_manifest():
     assert manifest["spec"]["containers"][0]["image"] == "w"
 
 
+@pytest.mark.parametrize(
+    ("field", "where"),
+    [
+        ({"tomorrows": "field"}, "spec.tomorrows"),
+        ({"securityContext": {"tomorrows": []}}, "spec.securityContext.tomorrows"),
+        ({"volumes": [{"name": "a"}, {"name": "b", "tomorrows": 1}]}, "spec.volumes[1].tomorrows"),
+    ],
+)
+def test_a_hook_with_older_models_never_loses_a_field(field, where):
+    manifest = {"spec": {"containers": [{"name": "base"}], **field}}
+    with pytest.raises(ConfigError, match="install a newer `kubernetes`") as refused:
+        pod_models.through_hook(manifest, hook=lambda pod: None)
+    assert f"the pod has {where}, which kubernetes" in str(refused.value)
+
+
+def test_a_hook_keeps_what_says_little():
+    little = {"hostNetwork": False, "volumes": [], "securityContext": {}, "priority": 0}
+    manifest = {"spec": {"containers": [{"name": "base", "env": [{"name": "A"}]}], **little}}
+    assert pod_models.through_hook(manifest, hook=lambda pod: None) == manifest
+
+
 def test_a_legacy_key_is_refused_with_a_remedy():
     with pytest.raises(ConfigError, match="of Airflow 1: give 'pod_override'"):
         launch({"KubernetesExecutor": {"image": "x"}}).render_override()

@@ -1,0 +1,77 @@
+"""The distribution beside nothing but Airflow: what it imports, and what it does without."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+SOURCES = sorted((ROOT / "executor" / "src").rglob("*.py"))
+DISTRIBUTIONS = {"airflow": "apache-airflow", "yaml": "PyYAML"}
+"""Of packages that are named differently."""
+OF_AIRFLOW = {"rich", "sqlalchemy"}
+"""Airflow itself requires and offers them."""
+
+
+def at_import(node):
+    """Yield what runs below a node when its module is imported, type checks aside."""
+    for child in ast.iter_child_nodes(node):
+        later = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if later or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)):
+            continue
+        yield child
+        yield from at_import(child)
+
+
+def named(nodes):
+    """Return the modules that import statements name."""
+    nodes = list(nodes)
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return names + [
+        node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module
+    ]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_no_module_needs_the_kubernetes_client_or_a_provider_to_be_imported(source):
+    names = named(at_import(ast.parse(source.read_text(encoding="utf-8"))))
+    optional = ("kubernetes", "airflow.providers")
+    assert [name for name in names if name.startswith(optional)] == []
+
+
+def imported(source):
+    """Return the packages that a file imports anywhere, without the standard library's and ours."""
+    names = named(ast.walk(ast.parse(source.read_text(encoding="utf-8"))))
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"tradewind"}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported():
+    project = tomllib.loads((ROOT / "executor" / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = {
+        re.split(r"[<>=]", requirement)[0] for requirement in project["project"]["dependencies"]
+    }
+    packages = {name for source in SOURCES for name in imported(source)}
+    assert {DISTRIBUTIONS.get(name, name) for name in packages - OF_AIRFLOW} == declared
+
+
+@pytest.mark.parametrize(
+    ("module", "after"),
+    [
+        ("tradewind", "sys"),
+        ("tradewind.provider", "sys"),
+        ("airflow_tradewind", "sys"),
+        # Every `airflow` command imports it, so only what comes on top of Airflow's own counts.
+        ("tradewind.cli", "airflow.cli.cli_config"),
+    ],
+)
+def test_what_every_component_imports_brings_no_client(module, after):
+    code = (
+        f"import sys, {after}; before = set(sys.modules); import {module}; "
+        "print({'aiohttp', 'kubernetes', 'msgspec', 'yaml'} & (set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[-2] == "set()"
