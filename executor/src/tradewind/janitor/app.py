@@ -98,22 +98,15 @@ class Janitor:
     async def lead(self) -> bool:
         """Renew our Lease and return whether we may write."""
         try:
-            leads = await self.leadership.renew(proven_airflow=self._proven())
+            leads = await self.leadership.renew()
         except ClusterError as error:
             logger.warning("the Lease cannot be renewed: {}", error)
             leads = self.leadership.may_write()
-        if self.inquiry and self._airflow:
-            proven = self.leadership.proven_airflow == self._airflow.url
-            self.inquiry.is_trusted = self.inquiry.is_trusted or proven
         if leads != self._leads:
             logger.info("leading" if leads else "on standby for {}", self.leadership.holder)
         self._leads = leads
         self.metrics.gauge(metrics.JANITOR_LEADS, float(leads))
         return leads
-
-    def _proven(self) -> str:
-        trusted = self.inquiry is not None and self.inquiry.is_trusted
-        return self._airflow.url if trusted and self._airflow else ""
 
     async def _sweep(self, views: Views) -> None:
         began_s = self.clock.now_s()

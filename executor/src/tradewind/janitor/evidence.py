@@ -2,8 +2,8 @@
 
 A row speaks of a pod only when it is about the same try of the same Airflow. Two installations can
 have DAGs and runs of equal names, so names alone prove nothing: the row's id, which the pod carries
-as an annotation, does. Once one pod's id was met in an Airflow, that Airflow is known to be the one
-that launched the pods of this installation, and is believed about the others too.
+as an annotation, does. Where one pod's id is met in an Airflow, that Airflow is the one that
+launched the pods of this installation, and what it has said since is believed about the others too.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from tradewind.janitor.view import PodView
+from tradewind.pods.labels import TaskRef
 
 LIVE_STATES = frozenset({"queued", "running", "restarting"})
 """States in which a task instance has a pod. Any other was reached by leaving one of these."""
@@ -60,10 +61,10 @@ class Evidence:
     standing: Standing = Standing.UNKNOWN
     said: str = ""
     """What Airflow said, for people: `try 1 is failed`."""
-    since_s: float = 0.0
-    """When this standing was first seen without a break, on the policy's clock."""
+    lasted_s: float = 0.0
+    """For how many seconds this standing was seen without a break."""
     is_trusted: bool = False
-    """Whether that Airflow is known to be the one that launched the pod."""
+    """Whether the Airflow that said so is proven to be the one that launched the pod."""
     node: Node = Node.UNKNOWN
 
 
@@ -81,15 +82,33 @@ def standing_of(pod: PodView, row: Row | None) -> Standing:
         return Standing.UNKNOWN
     if row is None:
         return Standing.GONE
-    if pod.row_id and row.id and row.id != pod.row_id:
-        return Standing.SUPERSEDED
-    if row.try_number != pod.task.try_number:
-        # A lower number is of a run that was deleted and made again, or of a restored database.
-        newer = row.try_number > pod.task.try_number
-        return Standing.SUPERSEDED if newer else Standing.UNKNOWN
+    if names_its_row(pod, row) or not (pod.row_id and row.id):
+        return _of_its_row(row, ahead=0 if names_its_row(pod, row) else _ahead(pod.task, row))
+    return _of_another_row(row, ahead=_ahead(pod.task, row))
+
+
+def _of_its_row(row: Row, *, ahead: int) -> Standing:
+    """Judge by the row the pod was launched for, as far as ids or numbers tell."""
+    if ahead:
+        return Standing.SUPERSEDED if ahead > 0 else Standing.UNKNOWN
     if row.state in LIVE_STATES:
         return Standing.LIVE
     return Standing.FINISHED if row.state in FINISHED_STATES else Standing.SUPERSEDED
+
+
+def _of_another_row(row: Row, *, ahead: int) -> Standing:
+    """Judge by a row that took the place of the pod's.
+
+    A lower number is of a run that was deleted and made again, or of a restored database. Of the
+    same number, a new row waits to be queued; one that runs contradicts the pod.
+    """
+    if ahead < 0 or (ahead == 0 and row.state in LIVE_STATES):
+        return Standing.UNKNOWN
+    return Standing.SUPERSEDED
+
+
+def _ahead(task: TaskRef, row: Row) -> int:
+    return row.try_number - task.try_number
 
 
 def sentence(pod: PodView, row: Row | None) -> str:

@@ -6,6 +6,7 @@ that alone, for Airflow's silence takes nothing back. Loop thread only.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -29,12 +30,15 @@ _DOTS = frozenset({".", ".."})
 
 @dataclass(slots=True)
 class _Seen:
-    """What was last heard of one pod."""
+    """What was last heard of one pod. Times on our monotonic clock, which nobody sets."""
 
     standing: Standing
     said: str
     since_s: float
+    since_in: int
+    """Number of the round in which this standing was first heard."""
     asked_s: float
+    asked_in: int
     vouched: bool
 
 
@@ -58,36 +62,46 @@ class Answers:
 class Inquiry:
     """Asks one Airflow on behalf of all sweeps of this process."""
 
-    def __init__(
-        self, witness: Witness, *, monotonic_s: Callable[[], float], trusted: bool = False
-    ) -> None:
+    def __init__(self, witness: Witness, *, monotonic_s: Callable[[], float]) -> None:
         self._witness = witness
         self._monotonic_s = monotonic_s
         self._seen: dict[str, _Seen] = {}
-        self.is_trusted = trusted
-        """Whether some pod's row id was met there: it is the Airflow that launched our pods."""
+        self._round = 0
+        self._vouched_in = -1
+        """The last round in which a pod's row id was met there: it was our pods' Airflow then.
 
-    async def ask(self, pods: Iterable[PodView], *, now_s: float) -> Answers:
-        """Ask about `pods`, of which only those that need evidence should be given."""
+        What it said before proves nothing about now, for an address can lead elsewhere overnight.
+        """
+
+    async def ask(self, pods: Iterable[PodView], *, vouchers: Sequence[PodView] = ()) -> Answers:
+        """Ask about `pods`, of which only those that need evidence should be given.
+
+        Some `vouchers`, pods that are in no danger, are asked about only to learn whether this is
+        the right Airflow.
+        """
         pods = list(pods)
-        self._forget_all_but(pods)
+        self._forget_all_but((*pods, *vouchers))
         answers = Answers()
-        until_s = self._monotonic_s() + _MOST_SECONDS
+        self._round += 1
+        now_s = self._monotonic_s()
+        until_s = now_s + _MOST_SECONDS
         try:
             for batch in _batches(self._due(pods, now_s)):
                 if answers.questions >= _MOST_QUESTIONS or self._monotonic_s() > until_s:
                     break
-                await self._ask_about(batch, answers, now_s)
+                await self._ask_about(batch, answers)
+            if self._wants_voucher(pods):
+                await self._ask_vouchers(vouchers, answers)
         except EvidenceError as error:
             answers.failure = error
         for pod in pods:
             seen = self._seen.get(pod.uid)
             # What is older than this round's answers counts only while it speaks for the pod.
-            if seen and (seen.asked_s == now_s or seen.standing is Standing.LIVE):
-                answers.evidence[pod.uid] = self._evidence(seen)
+            if seen and (seen.asked_in == self._round or seen.standing is Standing.LIVE):
+                answers.evidence[pod.uid] = self._evidence(seen, now_s)
         return answers
 
-    async def ask_again(self, pod: PodView, *, now_s: float) -> Evidence:
+    async def ask_again(self, pod: PodView) -> Evidence:
         """Return evidence as of now on one pod that is about to go.
 
         Raises:
@@ -97,7 +111,8 @@ class Inquiry:
         task = _askable(pod)
         if task is None:
             return evidence.UNKNOWN
-        return self._evidence(self._note(pod, await self._witness.row(task), now_s))
+        row = await self._witness.row(task)
+        return self._evidence(self._note(pod, row), self._monotonic_s())
 
     def _due(self, pods: Sequence[PodView], now_s: float) -> list[PodView]:
         """Return the pods to ask about, those most in doubt and longest unheard of first."""
@@ -116,30 +131,49 @@ class Inquiry:
             return True
         return now_s - seen.asked_s >= _ASK_AGAIN_S
 
-    async def _ask_about(self, pods: Sequence[PodView], answers: Answers, now_s: float) -> None:
+    def _wants_voucher(self, pods: Iterable[PodView]) -> bool:
+        seen = (self._seen.get(pod.uid) for pod in pods)
+        return any(
+            found is not None and found.standing is not Standing.LIVE and not self._trusts(found)
+            for found in seen
+        )
+
+    async def _ask_vouchers(self, vouchers: Sequence[PodView], answers: Answers) -> None:
+        able = [pod for pod in vouchers if pod.row_id and _askable(pod)]
+        for batch in itertools.islice(_batches(able), 1):
+            answers.questions += 1
+            rows = await self._witness.rows([task for pod in batch if (task := pod.task)])
+            for pod in batch:
+                row = rows.get(pod.task) if pod.task else None
+                if row is not None:
+                    self._note(pod, row)
+
+    async def _ask_about(self, pods: Sequence[PodView], answers: Answers) -> None:
         asked = {pod.uid: task for pod in pods if (task := _askable(pod))}
         answers.questions += 1
         rows = await self._witness.rows(list(asked.values()))
         for pod in pods:
             row = rows.get(asked[pod.uid])
             if row is not None:
-                self._note(pod, row, now_s)
+                self._note(pod, row)
             elif answers.questions < _MOST_QUESTIONS:
                 # Lists leave out what the user may not read: only the task's own page can say no.
                 answers.questions += 1
-                await self._ask_about_one(pod, answers, now_s)
+                await self._ask_about_one(pod, answers)
 
-    async def _ask_about_one(self, pod: PodView, answers: Answers, now_s: float) -> None:
+    async def _ask_about_one(self, pod: PodView, answers: Answers) -> None:
         try:
-            await self.ask_again(pod, now_s=now_s)
+            await self.ask_again(pod)
         except EvidenceError as error:
             if not error.about_one:
                 raise
             answers.odd.append(error)
 
-    def _note(self, pod: PodView, row: Row | None, now_s: float) -> _Seen:
+    def _note(self, pod: PodView, row: Row | None) -> _Seen:
+        now_s = self._monotonic_s()
         vouched = evidence.names_its_row(pod, row)
-        self.is_trusted = self.is_trusted or vouched
+        if vouched:
+            self._vouched_in = self._round
         standing = evidence.standing_of(pod, row)
         before = self._seen.get(pod.uid)
         unbroken = before is not None and before.standing is standing
@@ -147,20 +181,26 @@ class Inquiry:
             standing=standing,
             said=evidence.sentence(pod, row),
             since_s=before.since_s if before and unbroken else now_s,
+            since_in=before.since_in if before and unbroken else self._round,
             asked_s=now_s,
+            asked_in=self._round,
             vouched=vouched,
         )
         return seen
 
-    def _evidence(self, seen: _Seen) -> Evidence:
+    def _evidence(self, seen: _Seen, now_s: float) -> Evidence:
         return Evidence(
             standing=seen.standing,
             said=seen.said,
-            since_s=seen.since_s,
-            is_trusted=self.is_trusted or seen.vouched,
+            lasted_s=now_s - seen.since_s,
+            is_trusted=self._trusts(seen),
         )
 
-    def _forget_all_but(self, pods: Sequence[PodView]) -> None:
+    def _trusts(self, seen: _Seen) -> bool:
+        """Whether the right Airflow said so: it knows the pod's row, or knew another's since."""
+        return seen.vouched or self._vouched_in >= seen.since_in
+
+    def _forget_all_but(self, pods: Iterable[PodView]) -> None:
         uids = {pod.uid for pod in pods}
         self._seen = {uid: seen for uid, seen in self._seen.items() if uid in uids}
 

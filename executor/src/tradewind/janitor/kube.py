@@ -182,13 +182,10 @@ class Lease:
     renewed: str = ""
     """RFC 3339; compared with itself only, never with a clock."""
     duration_s: int = 0
-    airflow: str = ""
-    """Annotation: the Airflow that was proven to have launched the pods of this installation."""
 
 
 class _LeaseMetadata(_Base, frozen=True):
     resource_version: str = ""
-    annotations: dict[str, str] = {}
 
 
 class _LeaseSpec(_Base, frozen=True):
@@ -200,10 +197,6 @@ class _LeaseSpec(_Base, frozen=True):
 class _Lease(_Base, frozen=True):
     metadata: _LeaseMetadata
     spec: _LeaseSpec = _LeaseSpec()
-
-
-PROVEN_AIRFLOW = "tradewind/proven-airflow"
-"""Annotation of the Lease."""
 
 
 class HttpLeases:
@@ -232,8 +225,6 @@ class HttpLeases:
 
         """
         metadata: dict[str, Any] = {"name": self._name}
-        if lease.airflow:
-            metadata["annotations"] = {PROVEN_AIRFLOW: lease.airflow}
         body = {
             "apiVersion": "coordination.k8s.io/v1",
             "kind": "Lease",
@@ -258,7 +249,6 @@ def _as_lease(payload: bytes) -> Lease:
         holder=found.spec.holder_identity or "",
         renewed=found.spec.renew_time or "",
         duration_s=found.spec.lease_duration_seconds or 0,
-        airflow=found.metadata.annotations.get(PROVEN_AIRFLOW, ""),
     )
 
 

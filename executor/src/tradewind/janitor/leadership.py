@@ -57,16 +57,11 @@ class Leadership:
         """Who holds the Lease as far as we know."""
         return self._lease.holder if self._lease else ""
 
-    @property
-    def proven_airflow(self) -> str:
-        """Which Airflow some janitor proved to be the right one."""
-        return self._lease.airflow if self._lease else ""
-
     def may_write(self) -> bool:
         """Whether nobody else can be writing now."""
         return self._monotonic_s() - self._renewed_s < self._duration_s * _SAFE_SHARE
 
-    async def renew(self, *, proven_airflow: str = "") -> bool:
+    async def renew(self) -> bool:
         """Take or keep the Lease if it is free or ours; return whether we hold it.
 
         Raises:
@@ -83,7 +78,6 @@ class Leadership:
             holder=self._identity,
             renewed=datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
             duration_s=self._duration_s,
-            airflow=proven_airflow or (found.airflow if found else ""),
         )
         try:
             self._lease = await self._leases.write(wanted)

@@ -115,7 +115,7 @@ def judge(pod: PodView, evidence: Evidence, *, now_s: float, rules: Rules) -> Ve
         return untouchable
     if pod.leaves_s is not None:
         return _leaving(pod, evidence, overdue_s=now_s - pod.leaves_s, rules=rules)
-    if pod.launched_s is None or now_s - pod.launched_s < rules.age_floor_s:
+    if is_fresh(pod, now_s=now_s, rules=rules):
         return _keep(Reason.FRESH, f"younger than {rules.age_floor_s:.0f} s")
     if pod.is_idle or rules.removed is Removal.INSTALLATION:
         return _without_asking(pod, rules)
@@ -130,7 +130,12 @@ def wants_evidence(pod: PodView, *, now_s: float, rules: Rules) -> bool:
         return False
     if pod.leaves_s is not None:
         return now_s - pod.leaves_s >= rules.leaving_grace_s
-    return pod.launched_s is not None and now_s - pod.launched_s >= rules.age_floor_s
+    return not is_fresh(pod, now_s=now_s, rules=rules)
+
+
+def is_fresh(pod: PodView, *, now_s: float, rules: Rules) -> bool:
+    """Whether the pod is too young to be judged; one that does not tell its age is."""
+    return pod.launched_s is None or now_s - pod.launched_s < rules.age_floor_s
 
 
 def _untouchable(pod: PodView, rules: Rules) -> Verdict | None:
@@ -205,12 +210,12 @@ def _orphan(pod: PodView, evidence: Evidence, *, now_s: float, rules: Rules) -> 
     reason, grace_s, facts = _what_it_does(pod, rules)
     if pod.stage.has_ended and _is_for_users(pod, rules):
         reason, facts = Reason.KEPT_TOO_LONG, "was kept for users"
-        ended_s = evidence.since_s if pod.ended_s is None else pod.ended_s
-        left_s = rules.kept_ttl_s - (now_s - ended_s)
+        kept_s = evidence.lasted_s if pod.ended_s is None else now_s - pod.ended_s
+        left_s = rules.kept_ttl_s - kept_s
         if not rules.kept_ttl_s or left_s > 0:
             return _keep(Reason.KEPT_FOR_USERS, "ended pods are kept for users")
     sentence = f"{facts}: {evidence.said}"
-    wait_s = grace_s - (now_s - evidence.since_s)
+    wait_s = grace_s - evidence.lasted_s
     if wait_s > 0:
         return Verdict(action=Action.WAIT, reason=reason, sentence=sentence, due_in_s=wait_s)
     return _delete(reason, sentence)

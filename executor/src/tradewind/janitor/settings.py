@@ -127,10 +127,12 @@ def _checked(settings: Settings) -> Settings:
             "installation", settings.installation, "write the [tradewind] installation of Airflow"
         )
     for name in ("sweep_interval_s", "airflow_timeout_s", "request_timeout_s", "most_deletions"):
-        if getattr(settings, name) < 1:
+        if not getattr(settings, name) >= 1:
             raise _wrong(name, getattr(settings, name), "the least value is 1")
     for name in Settings.__struct_fields__:
-        if name.endswith(("_grace_s", "_floor_s", "_ttl_s")) and getattr(settings, name) < 0:
+        is_time = name.endswith(("_grace_s", "_floor_s", "_ttl_s"))
+        # Written so that `nan` is refused too.
+        if is_time and not getattr(settings, name) >= 0:
             raise _wrong(name, getattr(settings, name), "the least value is 0")
     if not settings.watched:
         raise _wrong("namespaces", settings.namespaces, "name at least one")

@@ -163,7 +163,8 @@ class Sweep:
             return {}
         now_s = self.now_s()
         asked = [pod for pod in pods if policy.wants_evidence(pod, now_s=now_s, rules=self._rules)]
-        answers = await self._inquiry.ask(asked, now_s=now_s)
+        young = [pod for pod in pods if policy.is_fresh(pod, now_s=now_s, rules=self._rules)]
+        answers = await self._inquiry.ask(asked, vouchers=young)
         report.questions = answers.questions
         if answers.failure is not None:
             self._note_failure(answers.failure, report)
@@ -232,7 +233,7 @@ class Sweep:
             return replace(finding, outcome=Outcome.CHANGED, error="another pod has its name now")
         told = Evidence()
         if self._inquiry is not None:
-            told = await self._inquiry.ask_again(pod, now_s=self.now_s())
+            told = await self._inquiry.ask_again(pod)
         if pod.leaves_s is not None:
             told = await self._with_node(pod, told)
         verdict = policy.judge(pod, told, now_s=self.now_s(), rules=self._rules)

@@ -50,7 +50,7 @@ def proof(standing=Standing.FINISHED, *, seen_s=10_000.0, trusted=True, node=Nod
     return Evidence(
         standing=standing,
         said=f"try 1 is {standing}",
-        since_s=NOW_S - seen_s,
+        lasted_s=seen_s,
         is_trusted=trusted,
         node=node,
     )

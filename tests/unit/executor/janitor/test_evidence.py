@@ -21,9 +21,16 @@ from tradewind.janitor.evidence import Standing
         pytest.param(a_row("scheduled"), Standing.SUPERSEDED, id="taken back from the queue"),
         pytest.param(a_row(None), Standing.SUPERSEDED, id="cleared"),
         pytest.param(a_row("a-state-of-tomorrow"), Standing.SUPERSEDED, id="unknown state"),
-        pytest.param(a_row("running", id="row-2"), Standing.SUPERSEDED, id="another row's try"),
-        pytest.param(a_row("running", try_number=2), Standing.SUPERSEDED, id="a later try"),
-        pytest.param(a_row("running", id="", try_number=0), Standing.UNKNOWN, id="an earlier try"),
+        pytest.param(a_row("up_for_retry", id="row-2"), Standing.SUPERSEDED, id="retried"),
+        pytest.param(a_row(None, id="row-2"), Standing.SUPERSEDED, id="cleared, a new row"),
+        pytest.param(a_row("running", id="row-2"), Standing.UNKNOWN, id="another row's same try"),
+        pytest.param(a_row("running", try_number=9), Standing.LIVE, id="its row, an odd number"),
+        pytest.param(
+            a_row("running", id="row-2", try_number=2), Standing.SUPERSEDED, id="a later try"
+        ),
+        pytest.param(
+            a_row("running", id="row-2", try_number=0), Standing.UNKNOWN, id="an earlier try"
+        ),
         pytest.param(None, Standing.GONE, id="no such task instance"),
     ],
 )
