@@ -54,6 +54,10 @@ scheduler:
 {{- if not (include "tradewind.executor.isLocal" .) }}
 {{ include "tradewind.executor.section" . }}:
   namespace: {{ .Release.Namespace }}
+{{- if and (include "tradewind.janitor.enabled" .) (eq (include "tradewind.executor.section" .) "tradewind") }}
+  # The janitor knows the executor's pods by it.
+  installation: {{ include "tradewind.janitor.installation" . }}
+{{- end }}
   pod_template_file: /etc/airflow/pod_template.yaml
 {{- if eq (include "tradewind.executor.section" .) "kubernetes_executor" }}
   delete_worker_pods: "True"

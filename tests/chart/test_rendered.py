@@ -208,7 +208,7 @@ def test_nothing_reaches_beyond_the_namespace(documents):
         if document["kind"] == "RoleBinding"
         for subject in document["subjects"]
     }
-    assert bound <= {"tradewind-scheduler", "tradewind-api-server"}
+    assert bound <= {"tradewind-scheduler", "tradewind-api-server", "tradewind-janitor"}
 
 
 def test_secrets_reach_only_those_who_need_them(render):

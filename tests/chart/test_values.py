@@ -77,10 +77,10 @@ def test_every_top_level_value_is_explained():
     assert [line.split(":")[0] for line in unexplained] == []
 
 
-@pytest.mark.parametrize("folder", ["airflow", "postgresql"])
+@pytest.mark.parametrize("folder", ["airflow", "janitor", "postgresql"])
 def test_images_are_where_the_chart_expects_them(folder):
     images = yaml.safe_load((REPOSITORY / "images/images.yaml").read_text())["images"]
-    assert set(images) == {"airflow", "postgresql"}
+    assert set(images) == {"airflow", "janitor", "postgresql"}
     assert (REPOSITORY / "images" / folder / "Dockerfile").is_file()
     value: Any = VALUES
     for name in images[folder]["chartValues"].split("."):

@@ -41,3 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _usage() -> str:
     lines = [f"  {name:10} {text}" for name, (_, text, _) in sorted(_COMMANDS.items())]
     return "\n".join(["usage: tradewind COMMAND …", "", *lines, ""])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -38,7 +38,7 @@ def registry_of(janitor: Janitor) -> kopf.OperatorRegistry:
     async def login(**_: Any) -> kopf.AiohttpSession:
         return await signed_session(connect.credentials(janitor.settings))
 
-    @kopf.index("", "v1", "pods", registry=registry)
+    @kopf.index("", "v1", "pods", id="views", registry=registry)
     def views(body: kopf.Body, **_: Any) -> PodView:
         seen = view.of(msgspec.convert(dict(body), Pod))
         forget_the_rest(body)

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Check a built image as its pod runs it: no network, read-only root, no privileges.
+#   images/janitor/smoke.sh IMAGE        DOCKER names another client than docker
+# shellcheck disable=SC2016  # expanded by the shell inside the container
+set -eu
+
+image=${1:?usage: smoke.sh IMAGE}
+
+run() { # uid, then what replaces the entry point, then its arguments
+    uid=$1 program=$2
+    shift 2
+    ${DOCKER:-docker} run --rm --network none --read-only --tmpfs /tmp --user "$uid" \
+        --cap-drop ALL --security-opt no-new-privileges --entrypoint "$program" "$image" "$@"
+}
+
+check() { # what is claimed, then a command that has to succeed
+    claim=$1
+    shift
+    if ! output=$("$@" 2>&1); then
+        printf 'FAIL %s\n%s\n' "$claim" "$output" >&2
+        exit 1
+    fi
+    printf 'ok   %s\n' "$claim"
+}
+
+check 'the janitor starts as uid 50000' run 50000:50000 tradewind janitor sweep --help
+check 'the janitor starts as any uid' run 12345:0 tradewind janitor run --help
+check 'every module of the janitor imports' run 50000:50000 python -Ic '
+import importlib, pkgutil, tradewind.janitor
+for found in pkgutil.iter_modules(tradewind.janitor.__path__, "tradewind.janitor."):
+    importlib.import_module(found.name)'
+check 'Airflow is not installed' run 50000:50000 python -Ic '
+import importlib.util
+assert importlib.util.find_spec("airflow") is None
+assert importlib.util.find_spec("kubernetes") is None'
+check 'missing settings end with a sentence, not a traceback' run 50000:50000 sh -c '
+out=$(tradewind janitor run 2>&1) && exit 1
+echo "$out"
+echo "$out" | grep -q TRADEWIND_JANITOR_INSTALLATION && ! echo "$out" | grep -q Traceback'
+check 'no installer at run time' run 50000:50000 sh -c '
+! python -m pip --version && ! command -v pip pip3 uv'
+check 'no CA of the build was kept' run 50000:50000 sh -c '
+test -z "${SSL_CERT_FILE-}${PIP_CERT-}" && ! ls /run/secrets/ca'
+check 'nothing but /tmp can be written' run 50000:50000 sh -c '
+touch /tmp/x && ! touch /opt/x && ! touch /opt/janitor/x'
