@@ -62,21 +62,25 @@ _IDENTITY = (
 
 
 def read_facts(row_ids: Sequence[UUID]) -> dict[UUID, TaskFacts]:
-    """Return state and owner of task instances by primary key. Blocking; any thread.
+    """Return states, owners and times of queuing by primary key. Blocking; any thread.
 
     Uses a session of its own: the scheduler's scoped one would commit the scheduler's transaction
     (apache/airflow#67813).
     """
     with create_session(scoped=False) as session:
         rows = session.execute(
-            select(TaskInstance.id, TaskInstance.state, TaskInstance.external_executor_id).where(
-                TaskInstance.id.in_(list(row_ids))
-            )
+            select(
+                TaskInstance.id, TaskInstance.state, _EXTERNAL_ID, TaskInstance.queued_dttm
+            ).where(TaskInstance.id.in_(list(row_ids)))
         ).all()
     return {
         # A row that an executor without launch ids queued is launched under its primary key.
-        _uuid(row_id): TaskFacts(state=state, launch_id=launch_id_of(external) or _uuid(row_id))
-        for row_id, state, external in rows
+        _uuid(row_id): TaskFacts(
+            state=state,
+            launch_id=launch_id_of(external) or _uuid(row_id),
+            queued_s=None if queued is None else queued.timestamp(),
+        )
+        for row_id, state, external, queued in rows
     }
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Container, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tradewind import contract
 from tradewind.dispatch.hooks import LaunchRef
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ EVENTS = {
     "failed": "pod failed",
     "explained": "pod failed",
     "log": "pod log",
+    "measured": contract.EVENT_MEASURED,
 }
 """Event of a row by the kind of its note; docs/contract.md names them for users."""
 _UNTOLD = frozenset({"ended", "revoked"})

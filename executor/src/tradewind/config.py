@@ -92,9 +92,12 @@ class Settings:
     """`auto`, `boarding` or `args`."""
     boarding_url: str
     """Complete address of the endpoint; empty where nothing tells it."""
+    boarding_ca_file: str
+    """Certificates to trust there beside the system's: Airflow's own `[api] ssl_cert`."""
     boarding_audience: str
     boarding_token_ttl_s: int
     boarding_hold_s: float
+    boarding_timeout_s: float
     boarding_budget_s: float
     boarding_service_accounts: tuple[str, ...]
     """As `NAMESPACE:NAME`, `*` for any of either; empty for any of the watched namespaces."""
@@ -163,9 +166,11 @@ def load(conf: Conf) -> Settings:
         pending_limits_s=_limits(text, "pending_limits"),
         delivery=_one_of(text, "delivery", _DELIVERIES),
         boarding_url=_boarding_url(text, conf),
+        boarding_ca_file=_set_text(conf, "api", "ssl_cert") or "",
         boarding_audience=text["boarding_audience"] or contract.AUDIENCE,
         boarding_token_ttl_s=_number(text, "boarding_token_ttl", int, least=600),
         boarding_hold_s=_number(text, "boarding_hold", float, least=1, most=50),
+        boarding_timeout_s=_number(text, "boarding_timeout", float, least=1),
         boarding_budget_s=_number(text, "boarding_budget", float, least=1),
         boarding_service_accounts=_accounts(text, "boarding_service_accounts"),
         boarding_verify=_one_of(text, "boarding_verify", _VERIFICATIONS),

@@ -126,3 +126,18 @@ class Measured:
     cpu_request_s: float | None = None
     """Cores."""
     killed_for_memory: bool = False
+
+    def encode(self) -> str:
+        """Return the text of the row, without what is not known."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return json.dumps(known)
+
+    @classmethod
+    def decode(cls, text: str) -> Self | None:
+        """Return what a row tells, or None for a text that is no measurement."""
+        try:
+            said: Any = json.loads(text)
+            known = {field.name for field in fields(cls)}
+            return cls(**{name: value for name, value in said.items() if name in known})
+        except (ValueError, TypeError, AttributeError):
+            return None

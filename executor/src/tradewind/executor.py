@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Hashable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
@@ -18,17 +17,15 @@ from airflow.executors.base_executor import BaseExecutor, ExecutorConf
 from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
-from tradewind import _compat, adoption, config, metrics, rendering, task_logs, workloads
+from tradewind import _compat, adoption, assembly, config, metrics, task_logs, workloads
 from tradewind.airflow_stats import AirflowMetrics
 from tradewind.audit import AuditLog
 from tradewind.bridge import Bridge, Emit
-from tradewind.client.connect import connect
 from tradewind.clock import SystemClock
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.engine import Engine, Orphan
-from tradewind.dispatch.hooks import Abandoned, Hooks
+from tradewind.dispatch.hooks import Abandoned
 from tradewind.dispatch.ledger import Launch
-from tradewind.dispatch.pending_judge import PendingJudge, patience
 from tradewind.dispatch.settle import Verdict
 from tradewind.supervision import Loop
 
@@ -227,24 +224,12 @@ class TradewindExecutor(BaseExecutor):
         return Bridge(self._build_engine)
 
     def _build_engine(self, emit: Emit) -> Engine:
-        settings, clock = self._settings, SystemClock()
-        cluster = connect(settings, measured=self._measured)
-        limits = patience(settings.pending_limits_s)
-        return Engine(
-            cluster,
-            settings=settings,
-            renderer=rendering.renderer(settings, scheduler=str(self.job_id or "")),
-            read_facts=_compat.read_facts,
+        return assembly.engine(
+            self._settings,
             emit=workloads.telling(emit),
-            clock=clock,
-            hooks=Hooks(
-                on_event=self._audit.on_event,
-                measured=self._measured,
-                judge_pending=PendingJudge(cluster, patience=limits, clock=clock),
-                read_strays=_compat.read_strays,
-                read_abandoned=self._read_abandoned,
-                is_refiller=partial(_compat.is_first_scheduler, self.job_id),
-                team=self.team_name or "",
-            ),
             scheduler=str(self.job_id or ""),
+            measured=self._measured,
+            on_event=self._audit.on_event,
+            read_abandoned=self._read_abandoned,
+            team=self.team_name or "",
         )

@@ -77,10 +77,12 @@ REMOTE_TASK_LOG = PodLog(airflow_local_settings.REMOTE_TASK_LOG)
 
 
 def _rows(ti: Any) -> list[AuditRow]:
-    from tradewind import audit, task_history  # noqa: PLC0415
+    from tradewind import audit, contract, task_history  # noqa: PLC0415
 
     try:
-        return task_history.audit_rows(ti, try_number=ti.try_number, prefix=audit.PREFIX, others=())
+        rows = task_history.audit_rows(ti, try_number=ti.try_number, prefix=audit.PREFIX, others=())
+        # A healthy task's view is its log; figures are for `airflow tradewind why` and programs.
+        return [row for row in rows if row.event != contract.EVENT_MEASURED]
     except Exception:
         log.exception("cannot read what the audit log has on the pod of a task")
         return []

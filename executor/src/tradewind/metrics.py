@@ -211,6 +211,12 @@ POOL_IDLE = Gauge("tradewind.pool.idle", "pods", ("pool",), "Idle pods, ready fo
 POOL_STARTING = Gauge("tradewind.pool.starting", "pods", ("pool",), "Idle pods on their way")
 POOL_TARGET = Gauge("tradewind.pool.target", "pods", ("pool",), "Idle pods that are wanted")
 POOL_AGE_MAX = Gauge("tradewind.pool.age_max", "s", ("pool",), "Age of the oldest idle pod")
+LAUNCH_LATENCY = Timer(
+    "tradewind.launch.latency",
+    "ms",
+    ("temperature",),
+    "From queued to the worker's start of the task, in a `warm` or `cold` pod that boarded",
+)
 SYNC = Timer("tradewind.sync", "ms", (), "One `sync` on the scheduler's thread")
 ADOPTED = Counter(
     "tradewind.adopted",

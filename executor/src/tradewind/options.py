@@ -300,6 +300,13 @@ OPTIONS: tuple[Option, ...] = (
         "give or take a fifth.",
     ),
     Option(
+        name="boarding_timeout",
+        kind="float",
+        default="120",
+        description="Seconds a running pod may take to fetch its workload before it is replaced, "
+        "while the endpoint answers.",
+    ),
+    Option(
         name="boarding_budget",
         kind="float",
         default="300",

@@ -22,6 +22,7 @@ from sqlalchemy import select
 
 from tradewind import _compat, pod_models, workloads
 from tradewind.config import Settings
+from tradewind.dispatch.endpoint import Endpoint
 from tradewind.dispatch.renderer import Renderer
 from tradewind.errors import ConfigError
 
@@ -31,8 +32,11 @@ _NOT_QUEUED = "# Not queued yet: the launch id, and with it the hash in the name
 _UNKNOWN_ID = UUID(int=0)
 
 
-def renderer(settings: Settings, *, scheduler: str) -> Renderer:
-    """Return a renderer with the hooks of this Airflow; `scheduler` is the id of its job."""
+def renderer(settings: Settings, *, scheduler: str, endpoint: Endpoint | None = None) -> Renderer:
+    """Return a renderer with the hooks of this Airflow; `scheduler` is the id of its job.
+
+    Without an `endpoint` it is taken not to answer.
+    """
     hook = _compat.mutation_hook()
     return Renderer(
         settings,
@@ -40,6 +44,7 @@ def renderer(settings: Settings, *, scheduler: str) -> Renderer:
         scheduler=scheduler,
         mutate=hook and functools.partial(pod_models.through_hook, hook=hook),
         coordinator_of=_compat.coordinator_of,
+        endpoint_answers=lambda: endpoint is not None and endpoint.has_answered,
     )
 
 

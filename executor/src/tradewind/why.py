@@ -13,8 +13,9 @@ from tradewind import audit, task_history, task_pods
 from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.config import Settings
+from tradewind.contract import EVENT_MEASURED, Measured
 from tradewind.errors import TradewindError
-from tradewind.pods import diagnosis, state
+from tradewind.pods import diagnosis, measurement, state
 from tradewind.pods.state import PodState
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def tables(story: Story) -> list[RenderableType]:
     if sentences:
         table = Table("time", "event", "text")
         for row in sentences:
-            table.add_row(row.at, row.event, row.text)
+            table.add_row(row.at, row.event, _shown(row))
         parts.append(table)
     else:
         parts.append("The audit log has no row about its pod.")
@@ -134,6 +135,11 @@ def _last_lines(story: Story) -> Iterator[RenderableType]:
         if row.event == audit.EVENTS["log"]:
             # Text, not markup: logs are full of brackets.
             yield Text(f"The last lines that its pod wrote:\n{row.text}")
+
+
+def _shown(row: task_history.AuditRow) -> str:
+    measured = Measured.decode(row.text) if row.event == EVENT_MEASURED else None
+    return row.text if measured is None else measurement.sentence(measured)
 
 
 def _headline(story: Story) -> str:

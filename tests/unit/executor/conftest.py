@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tradewind import _compat, workloads
-from tradewind import executor as executor_module
+from tradewind import _compat, assembly, workloads
 from tradewind.client.tls import KeyPair
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.executor import TradewindExecutor
@@ -168,7 +167,7 @@ def scheduler(monkeypatch, template):
         cluster._news = asyncio.Condition()  # It belongs to the first loop that waits on it.
         return cluster
 
-    monkeypatch.setattr(executor_module, "connect", connect)
+    monkeypatch.setattr(assembly, "connect", connect)
     played = Scheduler(cluster)
     monkeypatch.setattr(_compat, "read_facts", played.read_facts)
     monkeypatch.setattr(_compat, "read_strays", lambda _: {})

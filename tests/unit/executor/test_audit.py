@@ -4,7 +4,9 @@ from collections import deque
 
 import pytest
 
+from tradewind import contract
 from tradewind.audit import EVENTS, PREFIX, AuditLog
+from tradewind.dispatch.hooks import LaunchRef
 
 
 class Row:
@@ -106,3 +108,13 @@ def test_every_event_begins_alike_and_fits_airflows_column(table):
     table.audit.flush({"key"})
     events = [*EVENTS.values(), table.rows[0].event]
     assert all(event.startswith(PREFIX) and len(event) <= 60 for event in events)
+
+
+def test_a_measurement_is_a_row_of_its_own_name(table):
+    told = contract.Measured(pod="x", temperature="cold", run_ms=7).encode()
+    table.audit.on_event("measured", LaunchRef(key="key", launch_id="l", row_id="r"), told)
+    table.audit.flush(set())
+    (row,) = table.rows
+    assert (row.event, row.ti_key) == (contract.EVENT_MEASURED, "key")
+    assert contract.Measured.decode(row.extra).run_ms == 7
+    assert row.event.startswith(PREFIX)

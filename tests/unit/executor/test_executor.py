@@ -11,8 +11,7 @@ from airflow.executors.executor_loader import ExecutorLoader
 from airflow.utils.state import CallbackState, TaskInstanceState
 from kubernetes.client.models import V1Container, V1EnvVar, V1Pod, V1PodSpec
 
-from tradewind import _compat, workloads
-from tradewind import executor as executor_module
+from tradewind import _compat, assembly, workloads
 from tradewind.client.errors import ApiError
 from tradewind.errors import ConfigError
 from tradewind.executor import TradewindExecutor
@@ -345,7 +344,7 @@ def test_an_executor_without_credentials_says_so_at_start(scheduler, monkeypatch
     def refuse(_, **__):
         raise ConfigError("no kubeconfig: set [tradewind] config_file")
 
-    monkeypatch.setattr(executor_module, "connect", refuse)
+    monkeypatch.setattr(assembly, "connect", refuse)
     with pytest.raises(ConfigError, match="config_file"):
         scheduler.executor.start()
 
@@ -643,10 +642,11 @@ def test_the_cause_of_an_end_is_in_the_audit_log(scheduler):
         scheduler.set_state(workload, "running")
         scheduler.cluster.logs[name] = "allocating\nKilled"
         scheduler.ends(name, 137, reason="OOMKilled")
-        scheduler.until(lambda: len(scheduler.audit()) == 2)
+        scheduler.until(lambda: len(scheduler.audit()) == 3)
     rows = dict(scheduler.audit())
     assert "OOMKilled" in rows["pod failed"]
     assert rows["pod log"] == "allocating\nKilled"
+    assert '"killed_for_memory": true' in rows["pod measured"]
 
 
 def test_a_workload_that_cannot_be_launched_is_in_the_audit_log(scheduler, monkeypatch):

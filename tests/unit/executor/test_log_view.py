@@ -150,3 +150,10 @@ def test_airflow_takes_it_by_its_name(monkeypatch):
     assert _get_logging_config() is log_view.LOGGING_CONFIG
     found, _ = discover_remote_log_handler(NAME, "elsewhere", import_string)
     assert found is log_view.REMOTE_TASK_LOG
+
+
+def test_a_healthy_tasks_view_is_its_log_alone(ti, rows):
+    rows.append(AuditRow(at="2026-01-01T00:00:09+00:00", event="pod measured", text="{}"))
+    sources, streams = PodLog(Streaming("one")).stream(PATH, ti)
+    assert sources == ["remote"]
+    assert [list(stream) for stream in streams] == [["one"]]

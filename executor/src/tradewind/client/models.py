@@ -97,8 +97,9 @@ class Metadata(_Base, frozen=True):
 
 
 class Resources(_Base, frozen=True):
-    """The upper bounds of a container, or of a whole pod."""
+    """What a container, or a whole pod, asks for and its upper bounds."""
 
+    requests: dict[str, Quantity] = {}
     limits: dict[str, Quantity] = {}
 
 

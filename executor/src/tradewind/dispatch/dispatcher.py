@@ -20,6 +20,7 @@ from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.config import Settings
+from tradewind.dispatch.boarding_watch import BoardingWatch
 from tradewind.dispatch.deleter import Deleter
 from tradewind.dispatch.ends import Ends
 from tradewind.dispatch.finder import Banisher
@@ -135,6 +136,15 @@ class Dispatcher:
             counters=self.counters,
         )
         self._pending = PendingWatch(ledger=self.ledger, launches=self, clock=clock, hooks=hooks)
+        self._boarding = BoardingWatch(
+            timeout_s=settings.boarding_timeout_s,
+            ledger=self.ledger,
+            launches=self,
+            read_facts=read_facts,
+            endpoint=hooks.endpoint,
+            clock=clock,
+            threads=threads,
+        )
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -144,6 +154,7 @@ class Dispatcher:
             group.create_task(self._ends.run(), name="ends")
             group.create_task(self._last_words.run(), name="last-words")
             group.create_task(self._pending.run(), name="pending")
+            group.create_task(self._boarding.run(), name="boarding")
             group.create_task(self._show(), name="gauges")
             group.create_task(self.deleter.run(), name="deleter")
             group.create_task(self._banisher.run(), name="banisher")

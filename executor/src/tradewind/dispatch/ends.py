@@ -27,7 +27,7 @@ from tradewind.dispatch.settle import (
 from tradewind.dispatch.settlement import End, Settlement
 from tradewind.dispatch.stats import Counters
 from tradewind.dispatch.submission import Submission
-from tradewind.pods import state
+from tradewind.pods import measurement, state
 from tradewind.pods.causes import Cause, Kind
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ class Ends:
         entry = end.entry
         verdict = self._verdict(end, facts)
         explains = verdict is Verdict.DROP and explains_failure(facts, end.cause)
+        self._measure(entry, facts, verdict)
         if entry.pod is not None:
             failed = not end.ended_well or verdict is Verdict.FAILED
             lost_log = explains or verdict is Verdict.FAILED
@@ -117,20 +118,34 @@ class Ends:
         else:
             remove()
 
+    def _measure(self, entry: Entry, facts: TaskFacts | None, verdict: Verdict) -> None:
+        """Tell where the launch's time went, once: not of a pod that another one replaces."""
+        if entry.pod is None or not entry.reports_itself or verdict is Verdict.RELAUNCH:
+            return
+        is_ours = facts is not None and facts.launch_id == entry.launch_id
+        queued_s = facts.queued_s if facts is not None and is_ours else None
+        measured = measurement.measure(entry.pod, queued_s=queued_s)
+        if measured is not None:
+            self._counters.measured_launch(measured)
+            self._launches.note("measured", entry, measured.encode())
+
     def _verdict(self, end: End, facts: TaskFacts | None) -> Verdict:
         entry = end.entry
-        relaunches_left = self.relaunches_left(entry)
+        said = None if entry.pod is None else state.farewell(entry.pod)
+        ended = None if said is None else said.ended
         if not entry.reports_itself:
             return settle_by_pod(
                 ended_well=end.ended_well,
                 has_started=entry.pod is not None and state.has_started(entry.pod),
-                relaunches_left=relaunches_left,
+                relaunches_left=self.relaunches_left(entry) if entry.launch else 0,
+                farewell=ended,
             )
         return settle(
             facts,
             launch_id=entry.launch_id,
-            relaunches_left=relaunches_left,
+            relaunches_left=self.relaunches_left(entry),
             can_relaunch=entry.launch is not None,
+            farewell=ended,
         )
 
     def _relaunch(self, entry: Entry, cause: Cause) -> None:

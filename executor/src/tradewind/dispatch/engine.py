@@ -66,6 +66,7 @@ class Engine:
         self._clock = clock
         self._namespaces = settings.watched_namespaces or ("",)
         hooks = hooks or Hooks()
+        self._endpoint = hooks.endpoint
         self._threads = ThreadPoolExecutor(_DATABASE_THREADS, thread_name_prefix="tradewind-db")
         self._dispatcher = Dispatcher(
             cluster,
@@ -123,6 +124,8 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._dispatcher.run(), name="dispatcher")
                 group.create_task(self._reconciler.run(), name="reconciler")
+                if self._endpoint is not None:
+                    group.create_task(self._endpoint.run(), name="endpoint")
                 for number, reflector in enumerate(self._reflectors):
                     group.create_task(reflector.run(), name=f"reflector-{number}")
         finally:

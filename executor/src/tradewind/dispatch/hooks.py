@@ -12,14 +12,24 @@ from typing import Literal
 from uuid import UUID
 
 from tradewind.client.models import Pod
+from tradewind.dispatch.endpoint import Endpoint
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.metrics import UNMEASURED, Metrics
 from tradewind.pods.labels import TaskRef
 
 EventKind = Literal[
-    "refused", "parked", "pending", "relaunched", "revoked", "ended", "explained", "log"
+    "refused",
+    "parked",
+    "pending",
+    "relaunched",
+    "revoked",
+    "ended",
+    "explained",
+    "log",
+    "measured",
 ]
-"""With each goes a sentence; with `log` the last lines that a pod wrote."""
+"""With each goes a sentence; with `log` the last lines that a pod wrote, with `measured` a
+`contract.Measured` as JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +117,8 @@ class Hooks:
     is_refiller: IsRefiller = always
     team: str = ""
     """Whose executor it is; empty without teams."""
+    endpoint: Endpoint | None = None
+    """Where pods board; None where none do."""
     measured: Metrics = UNMEASURED
     rng: random.Random = field(default_factory=random.Random)
     """Jitter; a test gives a seeded one."""

@@ -114,6 +114,10 @@ class Entry:
     """Whether its pod's log was read when somebody else began to delete the pod."""
     last_words: str = ""
     """What was read then."""
+    boards_since_s: float | None = None
+    """Since when its pod might have fetched its workload; None before it was seen running."""
+    has_boarded: bool = False
+    """Whether its row was seen to have left `queued`."""
     revoked: bool = False
     shape: str | None = None
     """Hash of what its pod is made of: pods of warm pools with the same fit. None before it was
@@ -141,9 +145,9 @@ class Entry:
         self.ordinal += 1
         self.attempts = 0
         self.troubled_since_s = self.replaced_since_s = self.pod = None
-        self.replaced_cause = self.placed_s = None
+        self.replaced_cause = self.placed_s = self.boards_since_s = None
         self.pending_kind = self.last_words = ""
-        self.has_run = self.is_overheard = False
+        self.has_run = self.is_overheard = self.has_boarded = False
         self.judge_at_s = 0.0
         self.may_have_pod = False
         self.phase = Phase.WAITING

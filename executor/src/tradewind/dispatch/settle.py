@@ -12,6 +12,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from tradewind.config import Settings
+from tradewind.contract import Ended
 from tradewind.pods.causes import ABOUT, Cause, Kind
 
 
@@ -46,6 +47,8 @@ class TaskFacts:
     state: str | None
     launch_id: UUID | None
     """`external_executor_id`: the launch that owns the task instance now."""
+    queued_s: float | None = None
+    """When it was last queued, in seconds since the epoch."""
 
 
 def explains_failure(facts: TaskFacts | None, cause: Cause) -> bool:
@@ -58,7 +61,12 @@ def explains_failure(facts: TaskFacts | None, cause: Cause) -> bool:
 
 
 def settle(
-    facts: TaskFacts | None, *, launch_id: UUID, relaunches_left: int, can_relaunch: bool
+    facts: TaskFacts | None,
+    *,
+    launch_id: UUID,
+    relaunches_left: int,
+    can_relaunch: bool,
+    farewell: Ended | None = None,
 ) -> Verdict:
     """Return the verdict for an ended pod of launch `launch_id`.
 
@@ -67,11 +75,15 @@ def settle(
         launch_id: the launch whose pod ended.
         relaunches_left: how many more pods this launch may have.
         can_relaunch: False for an adopted launch, whose workload this process never had.
+        farewell: what our worker said of its end, or None where it said nothing.
 
     """
     if facts is None or facts.launch_id != launch_id:
         return Verdict.DROP
     match facts.state:
+        case "success" | "running" if farewell == "superseded":
+            # The state is another pod's doing, and so is what becomes of it.
+            return Verdict.DROP
         case "success" | "restarting":
             # Of a restarting task, which was cleared while it ran, the scheduler waits for this
             # very event to run it again.
@@ -85,12 +97,19 @@ def settle(
             return Verdict.DROP
 
 
-def settle_by_pod(*, ended_well: bool, has_started: bool, relaunches_left: int) -> Verdict:
+def settle_by_pod(
+    *, ended_well: bool, has_started: bool, relaunches_left: int, farewell: Ended | None = None
+) -> Verdict:
     """Return the verdict for a workload without a task instance: its pod's end is its result.
 
     Callbacks end with a non-zero exit code when they failed. Connection tests report their result
     themselves, to a row of their own that the scheduler watches; here only their slot counts.
+    `farewell` is what our worker said of its end.
     """
+    if farewell == "superseded":
+        return Verdict.DROP
+    if farewell == "not_started":
+        has_started = ended_well = False
     if ended_well:
         return Verdict.SUCCESS
     return Verdict.FAILED if has_started or relaunches_left <= 0 else Verdict.RELAUNCH

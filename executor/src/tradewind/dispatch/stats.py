@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tradewind import metrics
+from tradewind.contract import Measured
 from tradewind.dispatch.gates.gates import Gates
 from tradewind.dispatch.gates.parking import Parking
 from tradewind.dispatch.ledger import Ledger, Phase
@@ -82,6 +83,13 @@ class Counters:
     def started(self, waited_s: float) -> None:
         """Note how long a pod's container took to run on its node."""
         self.measured.timing(metrics.SCHEDULED_TO_STARTED, waited_s)
+
+    def measured_launch(self, measured: Measured) -> None:
+        """Note how long a launch took to its task's start."""
+        if measured.run_ms is not None:
+            waited_s = measured.run_ms / 1000
+            kind = measured.temperature
+            self.measured.timing(metrics.LAUNCH_LATENCY, waited_s, temperature=kind)
 
     def deleted(self, namespace: str) -> None:
         """Count a deletion that the API server accepted."""

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     EXIT_CODE = "exit_code"
     SIGNAL = "signal"
     NO_RESULT = "no_result"
+    NOT_STARTED = "not_started"
+    SUPERSEDED = "superseded"
     DEADLINE = "deadline"
     STORAGE_LIMIT = "storage_limit"
     EVICTED = "evicted"
@@ -83,6 +85,15 @@ ABOUT: dict[Kind, About] = {
     Kind.NO_RESULT: About(
         "The task's process ended with exit code 0, but no result of the task arrived.",
         "read the end of the task's log and see whether the pod could reach Airflow's API server",
+    ),
+    Kind.NOT_STARTED: About(
+        "The worker could not get or start its task; none of the task's code ran.",
+        "run `airflow tradewind doctor`, and see whether the pod could reach Airflow's API server",
+        infrastructure=True,
+    ),
+    Kind.SUPERSEDED: About(
+        "The task was another pod's or a later try's when the pod asked for it; it ran nothing.",
+        "look for what took the task over: it was cleared, marked, or runs in another pod",
     ),
     Kind.DEADLINE: About(
         "The pod outlived its `activeDeadlineSeconds`.",

@@ -16,6 +16,8 @@ from tradewind.pods.causes import Cause, Finding, Kind
 from tradewind.pods.state import PodState
 
 _STOPPED = frozenset({signal.SIGTERM, signal.SIGKILL})
+_OF_A_DELETION = frozenset({Kind.SIGNAL, Kind.NO_RESULT, Kind.NOT_STARTED})
+"""How a container ends that a deletion stops."""
 
 
 def explain(pod: Pod, *, events: Sequence[Event] = ()) -> Cause:
@@ -80,9 +82,10 @@ def _container(pod: Pod) -> Finding | None:
     if base is None or end is None:
         return None
     finding = ending.of(end, name=base.name, pod=pod) or _ended_well(end, name=base.name)
-    if finding.kind in {Kind.SIGNAL, Kind.NO_RESULT} and _was_deleted(pod, end):
+    if finding.kind in _OF_A_DELETION and _was_deleted(pod, end):
         how = ending.words(end, name=base.name)
-        return Finding(Kind.DELETED, f"deleted from outside while its task ran: {how}")
+        when = "before its task began" if finding.kind is Kind.NOT_STARTED else "while its task ran"
+        return Finding(Kind.DELETED, f"deleted from outside {when}: {how}")
     return finding
 
 

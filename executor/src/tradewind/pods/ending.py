@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 
 from tradewind.client.models import Pod, Quantity, Resources, Terminated
+from tradewind.contract import Farewell
 from tradewind.pods import state
 from tradewind.pods.causes import Finding, Kind, tail
 from tradewind.pods.template import BASE_CONTAINER
@@ -44,6 +45,8 @@ def of(end: Terminated, *, name: str, pod: Pod) -> Finding | None:
     """Return what the end of the container `name` says, or None when it ended well."""
     if end.reason == "OOMKilled":
         return _out_of_memory(end, name=name, pod=pod)
+    if name == BASE_CONTAINER and (finding := _without_its_task(pod)):
+        return finding
     if end.exit_code == 0:
         return None
     if end.reason in _NEVER_STARTED:
@@ -69,8 +72,21 @@ def words(end: Terminated, *, name: str) -> str:
     number = killed_by(end)
     code = f"exit code {end.exit_code}" + (f" ({number.name})" if number else "")
     reason = "" if end.reason in _PLAIN_REASONS else f", {end.reason}"
-    message = f": {tail(end.message, _MAX_MESSAGE_CHARS)}" if end.message else ""
+    said = Farewell.decode(end.message)
+    text = end.message if said is None else said.reason
+    message = f": {tail(text, _MAX_MESSAGE_CHARS)}" if text else ""
     return f"container {name} ended with {code}{reason}{message}"
+
+
+def _without_its_task(pod: Pod) -> Finding | None:
+    """Return what our worker says when it ended without having run its task."""
+    said = state.farewell(pod)
+    if said is None or said.ended == "ran":
+        return None
+    reason = f": {tail(said.reason, _MAX_MESSAGE_CHARS)}" if said.reason else ""
+    if said.ended == "superseded":
+        return Finding(Kind.SUPERSEDED, f"its task was not its own any more{reason}")
+    return Finding(Kind.NOT_STARTED, f"its worker ended before the task began{reason}")
 
 
 def _exited(end: Terminated, *, name: str) -> Finding:

@@ -193,6 +193,14 @@ def workload_of(labels: Mapping[str, str], annotations: Mapping[str, str]) -> Ta
     )
 
 
+def claimed_at_s(annotations: Mapping[str, str]) -> float | None:
+    """Return when a launch got the pod, in seconds since the epoch; None where nothing tells."""
+    try:
+        return float(annotations[CLAIMED_AT])
+    except (KeyError, ValueError):
+        return None
+
+
 def ordinal_of(labels: Mapping[str, str]) -> int:
     """Return which pod of its launch this is; 0 where the label is missing or odd."""
     value = labels.get(ORDINAL, "")

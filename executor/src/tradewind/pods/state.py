@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import Enum
 
 from tradewind.client.models import Container, ContainerStatus, Pod, Terminated
+from tradewind.contract import EXIT_NOT_STARTED, Farewell
+from tradewind.pods import boarding
 from tradewind.pods.template import BASE_CONTAINER
 
 _EPOCH = "1970-01-01T00:00:00Z"
@@ -73,6 +75,20 @@ def ended(pod: Pod) -> Terminated | None:
     """Return how the base container ended, or None while it has not."""
     base = base_status(pod)
     return None if base is None else base.state.terminated
+
+
+def farewell(pod: Pod) -> Farewell | None:
+    """Return what our worker left at its end, or None for a pod that none of ours ran in.
+
+    Its exit code says it too, where it could write nothing.
+    """
+    end = ended(pod)
+    if end is None:
+        return None
+    said = Farewell.decode(end.message)
+    if said is None and end.exit_code == EXIT_NOT_STARTED and boarding.hash_of(pod.metadata.labels):
+        return Farewell(ended="not_started")
+    return said
 
 
 def asked(pod: Pod, name: str) -> Container | None:

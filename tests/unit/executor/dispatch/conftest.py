@@ -57,6 +57,7 @@ class World:
             emit=self.outcomes.append,
             clock=self.clock,
             hooks=Hooks(
+                endpoint=self.endpoint,
                 measured=self.measured,
                 on_event=lambda kind, launch, sentence: self.events.append(
                     (kind, launch, sentence)
