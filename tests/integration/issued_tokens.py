@@ -42,3 +42,17 @@ class Issuer:
         path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts/{account}/token"
         answer = await self.cluster.transport.call("POST", path, body=body)
         return json.loads(answer)["status"]["token"]
+
+    async def role(self, account, rules):
+        """Give the account a Role of its own name."""
+        path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
+        kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": account}}
+        role = kind | {"kind": "Role", "rules": rules}
+        await self.cluster.transport.call("POST", f"{path}/roles", body=role)
+        group = "rbac.authorization.k8s.io"
+        binding = kind | {
+            "kind": "RoleBinding",
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": account},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.namespace}],
+        }
+        await self.cluster.transport.call("POST", f"{path}/rolebindings", body=binding)

@@ -228,6 +228,46 @@ LOOP_ALIVE = Gauge("tradewind.loop_alive", "", (), "1 while the loop thread live
 CLOCK_SKEW = Gauge(
     "tradewind.clock_skew", "s", (), "How far the scheduler's clock is ahead of the API server's"
 )
+BOARD_DELIVERED = Counter(
+    "tradewind.board.delivered",
+    "workloads",
+    ("workload",),
+    "Workloads handed to pods that asked: `task`, `callback` or `connection-test`",
+)
+BOARD_EMPTY = Counter(
+    "tradewind.board.empty", "requests", (), "Requests of idle pods that no launch had claimed"
+)
+BOARD_DENIED = Counter(
+    "tradewind.board.denied",
+    "requests",
+    ("reason",),
+    "Requests for a workload whose identity was not accepted",
+)
+BOARD_SUPERSEDED = Counter(
+    "tradewind.board.superseded",
+    "requests",
+    ("reason",),
+    "Requests of pods that run nothing any more: `not_open`, `gone`, `draining`, `protocol` or "
+    "`template`",
+)
+BOARD_THROTTLED = Counter(
+    "tradewind.board.throttled",
+    "requests",
+    ("reason",),
+    "Requests told to come later: `too_fast` or `too_many`",
+)
+BOARD_WAITING = Gauge(
+    "tradewind.board.waiting",
+    "requests",
+    (),
+    "Requests of idle pods held by one API-server process",
+)
+BOARD_HANDOVER = Timer(
+    "tradewind.board.handover", "ms", (), "From the claim of a pod to the workload on its way"
+)
+WATCH_LAG = Timer(
+    "tradewind.watch.lag", "ms", (), "From the claim of an idle pod to the API server's news of it"
+)
 
 # -- of the janitor, served by its own metrics page -----------------------------------------------
 

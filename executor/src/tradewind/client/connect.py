@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tradewind.client import auth
 from tradewind.client.http import HttpCluster
+from tradewind.client.identity import HttpIdentities, Identities
 from tradewind.client.inspection import HttpInspection, Inspection
 from tradewind.client.protocol import Cluster
 from tradewind.client.transport import Transport
@@ -18,12 +19,20 @@ def connect(settings: Settings, *, measured: Metrics = UNMEASURED) -> Cluster:
         ConfigError: the credentials are missing or unusable.
 
     """
-    return HttpCluster(
-        credentials(settings),
-        request_timeout_s=settings.request_timeout_s,
-        silence_s=settings.watch_silence_s,
-        measured=measured,
-    )
+    return _cluster(settings, measured)
+
+
+def connect_with_identities(
+    settings: Settings, *, measured: Metrics = UNMEASURED
+) -> tuple[Cluster, Identities]:
+    """Return the cluster, and what it says of tokens over the same connections.
+
+    Raises:
+        ConfigError: the credentials are missing or unusable.
+
+    """
+    cluster = _cluster(settings, measured)
+    return cluster, HttpIdentities(cluster.transport)
 
 
 def inspect(settings: Settings) -> Inspection:
@@ -35,6 +44,15 @@ def inspect(settings: Settings) -> Inspection:
     """
     timeout_s = settings.request_timeout_s
     return HttpInspection(Transport(credentials(settings), request_timeout_s=timeout_s))
+
+
+def _cluster(settings: Settings, measured: Metrics) -> HttpCluster:
+    return HttpCluster(
+        credentials(settings),
+        request_timeout_s=settings.request_timeout_s,
+        silence_s=settings.watch_silence_s,
+        measured=measured,
+    )
 
 
 def credentials(settings: Settings) -> auth.Credentials:

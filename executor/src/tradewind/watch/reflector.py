@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from tradewind import metrics
 from tradewind.client.errors import ApiError, ClusterError
-from tradewind.client.models import Pod, WatchEvent
+from tradewind.client.models import Metadata, Pod, WatchEvent
 from tradewind.client.paging import pages
 from tradewind.client.protocol import PodReader
 from tradewind.clock import Clock
@@ -166,7 +166,9 @@ class Reflector:
 
     def _fold(self, pod: Pod) -> None:
         known = self._pods.get(pod.metadata.uid)
-        if pod.metadata.uid in self._departed or (known is not None and not _is_newer(pod, known)):
+        if pod.metadata.uid in self._departed or (
+            known is not None and not is_newer(pod.metadata, known.metadata)
+        ):
             return
         self._pods[pod.metadata.uid] = pod
         self._report(Change(pod=pod))
@@ -212,9 +214,9 @@ class Reflector:
         await self._clock.sleep(wait_s)
 
 
-def _is_newer(pod: Pod, known: Pod) -> bool:
+def is_newer(metadata: Metadata, known: Metadata) -> bool:
     """Compare versions as integers where they are, as Kubernetes promises since 1.35."""
-    new, old = pod.metadata.resource_version, known.metadata.resource_version
+    new, old = metadata.resource_version, known.resource_version
     if new.isdigit() and old.isdigit():
         return int(new) > int(old)
     return new != old

@@ -1,0 +1,131 @@
+"""Airflow seam: the boarding endpoint of one API-server process, put together.
+
+Settings come from the executors that this Airflow is configured with, one for each team; the
+database is read on a few threads of its own, so that pods that board do not hold up Airflow's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import gc
+import logging
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import httpx
+from airflow.executors.executor_loader import ExecutorLoader
+
+from tradewind import __version__, config, open_launches
+from tradewind.airflow_stats import AirflowMetrics
+from tradewind.boarding.app import create_app
+from tradewind.boarding.endpoint import Closed, HandOver
+from tradewind.boarding.service import Service
+from tradewind.boarding.standing import Claimed
+from tradewind.boarding.upkeep import Source
+from tradewind.client.connect import connect_with_identities
+from tradewind.clock import SystemClock
+from tradewind.executor import TradewindExecutor
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+log = logging.getLogger(__name__)
+
+_THREADS = 4
+_ROOT_MODULE = "airflow.api_fastapi.main"
+_FIRST_REQUEST = "/execution/health"
+_WARM_UP_S = 120.0
+_OK = 200
+
+
+def make_app() -> FastAPI | None:
+    """Return the app, or None where no executor of this Airflow lets pods board.
+
+    Raises what reading the configuration raises.
+    """
+    executors = [executor for executor in _executors() if _settings(executor).delivery != "args"]
+    if not executors:
+        return None
+    measured = AirflowMetrics()
+
+    def connect() -> Sequence[Source]:
+        return [_source(executor, measured) for executor in executors]
+
+    service = Service(
+        connect,
+        hand_over=_hand_over(executors[0]),
+        warm_up=warm_up,
+        clock=SystemClock(),
+        measured=measured,
+    )
+    return create_app(service, version=__version__)
+
+
+async def warm_up() -> None:
+    """Send this very process its first Execution API request, which takes seconds.
+
+    A task would wait longer for it than its client does. What is loaded by then stays loaded, so
+    the collector of cycles need not look at it again: one look at Airflow's whole heap holds up
+    every request of the process for half a second.
+
+    Raises:
+        RuntimeError: the answer is an error.
+        httpx.HTTPError: there was none.
+
+    """
+    root = getattr(sys.modules.get(_ROOT_MODULE), "app", None)
+    if root is None:
+        log.info("the app of this API server was not found: its first task starts late")
+        return
+    transport = httpx.ASGITransport(app=root)
+    async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
+        answer = await client.get(_FIRST_REQUEST, timeout=_WARM_UP_S)
+    if answer.status_code != _OK:
+        raise RuntimeError(f"{_FIRST_REQUEST} answered {answer.status_code}")
+    gc.collect()
+    gc.freeze()
+
+
+def _executors() -> list[TradewindExecutor]:
+    """Return this Airflow's executors that are ours; constructing one opens nothing."""
+    found = []
+    for name in ExecutorLoader.get_executor_names(validate_teams=False):
+        executor_class, _ = ExecutorLoader.import_executor_cls(name)
+        if issubclass(executor_class, TradewindExecutor):
+            found.append(ExecutorLoader.load_executor(name))
+    return found
+
+
+def _settings(executor: TradewindExecutor) -> config.Settings:
+    return config.load(executor.conf)
+
+
+def _source(executor: TradewindExecutor, measured: AirflowMetrics) -> Source:
+    settings = _settings(executor)
+    cluster, identities = connect_with_identities(settings, measured=measured)
+    return Source(cluster=cluster, identities=identities, settings=settings)
+
+
+def _hand_over(executor: TradewindExecutor) -> HandOver:
+    """Return what hands launches over: the teams of one Airflow share database and keys."""
+    threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="tradewind-board")
+    take = functools.partial(
+        open_launches.take,
+        mint=functools.partial(_mint, executor),
+        token_ttl_s=_settings(executor).workload_token_ttl_s,
+        sentry_integration=executor.sentry_integration,
+    )
+
+    async def hand_over(claim: Claimed) -> bytes | Closed:
+        return await asyncio.get_running_loop().run_in_executor(threads, take, claim)
+
+    return hand_over
+
+
+def _mint(executor: TradewindExecutor, subject: str, life_s: float) -> str:
+    claims = {"sub": subject, "scope": "workload"}
+    token: str = executor.jwt_generator.generate(extras=claims, valid_for=life_s)
+    return token
