@@ -2,23 +2,46 @@
 airflow.cfg: what the chart has to set, overlaid with the user's airflow.config. Holds no secret.
 */}}
 
-{{/* "true" when tasks run inside the scheduler, so that no pods are launched. */}}
-{{- define "tradewind.executor.isLocal" -}}
-{{- if eq (.Values.executor.class | splitList "." | last) "LocalExecutor" }}true{{ end -}}
+{{/* Class names of the executors, separated by spaces. */}}
+{{- define "tradewind.executor.names" -}}
+{{- range $path := splitList "," .Values.executor.class }}{{ $path | splitList ":" | last | splitList "." | last }} {{ end -}}
 {{- end -}}
 
-{{/* The section in which the executor looks for its settings. */}}
+{{/* "true" when all tasks run inside the scheduler, so that no pods are launched. */}}
+{{- define "tradewind.executor.isLocal" -}}
+{{- if eq (include "tradewind.executor.names" . | trim) "LocalExecutor" }}true{{ end -}}
+{{- end -}}
+
+{{/* "true" when some task may run inside the scheduler. */}}
+{{- define "tradewind.executor.hasLocal" -}}
+{{- if has "LocalExecutor" (include "tradewind.executor.names" . | trim | splitList " ") }}true{{ end -}}
+{{- end -}}
+
+{{/* The section in which the executor looks for its settings: ours falls back to upstream's. */}}
 {{- define "tradewind.executor.section" -}}
-{{- if eq (.Values.executor.class | splitList "." | last) "KubernetesExecutor" -}}
+{{- if has "KubernetesExecutor" (include "tradewind.executor.names" . | trim | splitList " ") -}}
 kubernetes_executor
 {{- else -}}
 tradewind
 {{- end -}}
 {{- end -}}
 
+{{/* The bundles in force: name -> {classpath, kwargs}, as JSON. */}}
+{{- define "tradewind.config.bundleMap" -}}
+{{- $bundles := dict -}}
+{{- range $name, $bundle := .Values.airflow.dagBundles }}
+{{- if $bundle }}{{ $_ := set $bundles $name $bundle }}{{ end -}}
+{{- end }}
+{{- if .Values.gitSync.enabled }}
+{{- $path := printf "/opt/git/current/%s" .Values.gitSync.subPath | trimSuffix "/" -}}
+{{- $_ := set $bundles "dags" (dict "classpath" "airflow.dag_processing.bundles.local.LocalDagBundle" "kwargs" (dict "path" $path)) -}}
+{{- end }}
+{{- toJson $bundles -}}
+{{- end -}}
+
 {{- define "tradewind.config.dagBundles" -}}
 {{- $bundles := list -}}
-{{- range $name, $bundle := .Values.airflow.dagBundles }}
+{{- range $name, $bundle := include "tradewind.config.bundleMap" . | fromJson }}
 {{- if $bundle }}
 {{- $bundles = append $bundles (dict "name" $name "classpath" $bundle.classpath "kwargs" ($bundle.kwargs | default dict)) -}}
 {{- end }}
@@ -58,10 +81,24 @@ scheduler:
   # The janitor knows the executor's pods by it.
   installation: {{ include "tradewind.janitor.installation" . }}
 {{- end }}
+  {{- if .Values.executor.namespaces }}
+  multi_namespace_mode: "True"
+  multi_namespace_mode_namespace_list: {{ include "tradewind.taskNamespaces" . | fromJsonArray | join "," }}
+  {{- end }}
   pod_template_file: /etc/airflow/pod_template.yaml
 {{- if eq (include "tradewind.executor.section" .) "kubernetes_executor" }}
   delete_worker_pods: "True"
+{{- else }}
+{{- range $option, $file := dict "profiles" "profiles" "queues" "queues" "priority_classes" "priorityClasses" }}
+{{- if get $.Values.executor $file }}
+  {{ $option }}: /etc/airflow/{{ $option }}.yaml
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if .Values.airflow.webserverConfig }}
+fab:
+  config_file: /etc/airflow/webserver_config.py
 {{- end }}
 {{- end -}}
 
@@ -76,4 +113,14 @@ scheduler:
 {{- end }}
 
 {{ end -}}
+{{- end -}}
+
+{{/* Files of the configuration. Their hash is an annotation of every component's pod. */}}
+{{- define "tradewind.config.data" -}}
+airflow.cfg: |
+  {{- include "tradewind.config.file" . | trim | nindent 2 }}
+{{- with .Values.airflow.webserverConfig }}
+webserver_config.py: |
+  {{- . | nindent 2 }}
+{{- end }}
 {{- end -}}

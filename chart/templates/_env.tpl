@@ -37,41 +37,67 @@ AIRFLOW_HOME: /opt/airflow-home
 HOME: /tmp
 PYTHONDONTWRITEBYTECODE: "1"
 PYTHONUNBUFFERED: "1"
+{{- if .Values.airflow.caBundle.configMap }}
+SSL_CERT_FILE: /etc/tradewind/ca/ca-bundle.crt
+REQUESTS_CA_BUNDLE: /etc/tradewind/ca/ca-bundle.crt
+{{- end }}
 {{- end -}}
 
 {{/*
-How to reach the metadata database. The password travels in a variable of its own, which both
+How to reach the metadata database: dict "root" $ ["direct" true]. Direct is without PgBouncer, for
+migrations hold locks of their session. The password travels in a variable of its own, which both
 drivers read: so it needs no URL encoding, whatever it is made of.
 */}}
 {{- define "tradewind.env.database" -}}
-{{- $external := .Values.database.external -}}
+{{- $external := .root.Values.database.external -}}
 {{- if $external.uriKey }}
 AIRFLOW__DATABASE__SQL_ALCHEMY_CONN:
   {{- include "tradewind.env.secretKey" (dict "name" $external.existingSecret "key" $external.uriKey) | nindent 2 }}
-{{- else if $external.host }}
-AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: {{ printf "postgresql+psycopg2://%s@%s:%d/%s" (urlquery $external.user | replace "+" "%20") $external.host (int $external.port) (urlquery $external.name | replace "+" "%20") }}
-PGPASSWORD:
-  {{- include "tradewind.env.secretKey" (dict "name" $external.existingSecret "key" $external.passwordKey) | nindent 2 }}
-{{- with $external.sslMode }}
-PGSSLMODE: {{ . }}
-{{- end }}
 {{- else }}
-AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: postgresql+psycopg2://airflow@{{ include "tradewind.fullname" . }}-postgresql:5432/airflow
+{{- $database := include "tradewind.database" .root | fromYaml }}
+{{- $address := printf "%s:%d" $database.host (int $database.port) }}
+{{- if and .root.Values.pgbouncer.enabled (not .direct) }}
+{{- $address = printf "%s-pgbouncer:6432" (include "tradewind.fullname" .root) }}
+{{- end }}
+AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: {{ printf "postgresql+psycopg2://%s@%s/%s" (urlquery $database.user | replace "+" "%20") $address (urlquery $database.name | replace "+" "%20") }}
 PGPASSWORD:
-  {{- include "tradewind.env.secretKey" (dict "name" (include "tradewind.postgresql.secretName" .) "key" .Values.postgresql.passwordKey) | nindent 2 }}
+  {{- include "tradewind.env.secretKey" (dict "name" $database.secret "key" $database.key) | nindent 2 }}
+{{- if and $external.sslMode (or .direct (not .root.Values.pgbouncer.enabled)) }}
+PGSSLMODE: {{ $external.sslMode }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* host, port, name, user, secret and key of the database, wherever it runs; without uriKey. */}}
+{{- define "tradewind.database" -}}
+{{- $external := .Values.database.external -}}
+{{- if $external.host -}}
+host: {{ $external.host }}
+port: {{ $external.port }}
+name: {{ $external.name | quote }}
+user: {{ $external.user | quote }}
+secret: {{ $external.existingSecret }}
+key: {{ $external.passwordKey }}
+{{- else -}}
+host: {{ include "tradewind.fullname" . }}-postgresql
+port: 5432
+name: airflow
+user: airflow
+secret: {{ include "tradewind.postgresql.secretName" . }}
+key: {{ .Values.postgresql.passwordKey }}
 {{- end }}
 {{- end -}}
 
 {{/*
 Environment of a component: dict "root" $ "values" .Values.scheduler "secrets" (list "fernet" "jwt" "api")
-["env" (dict …)]. Each component lists the secrets it reads and gets no other.
+["env" (dict …)] ["direct" true]. Each component lists the secrets it reads and gets no other.
 */}}
 {{- define "tradewind.env.component" -}}
 {{- $root := .root -}}
 {{- $secrets := $root.Values.secrets -}}
 {{- $env := include "tradewind.env.base" $root | fromYaml -}}
 {{- $_ := set $env "AIRFLOW_CONFIG" "/etc/airflow/airflow.cfg" -}}
-{{- $env = merge $env (include "tradewind.env.database" $root | fromYaml) -}}
+{{- $env = merge $env (include "tradewind.env.database" (dict "root" $root "direct" .direct) | fromYaml) -}}
 {{- range .secrets }}
 {{- if eq . "fernet" }}
 {{- $ref := dict "name" (include "tradewind.secrets.name" (dict "root" $root "secret" $secrets.fernetKey)) "key" $secrets.fernetKey.key -}}
@@ -81,6 +107,9 @@ Environment of a component: dict "root" $ "values" .Values.scheduler "secrets" (
 {{- $_ := set $env "AIRFLOW__API__SECRET_KEY" (include "tradewind.env.secretKey" $ref | fromYaml) -}}
 {{- else if eq . "jwt" }}
 {{- $_ := set $env "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH" "/run/secrets/tradewind/jwt/private-key.pem" -}}
+{{- if $secrets.jwtTrustedKeys.existingSecret }}
+{{- $_ := set $env "AIRFLOW__API_AUTH__TRUSTED_JWKS_URL" "/run/secrets/tradewind/jwt/jwks.json" -}}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- $env = mergeOverwrite $env (deepCopy (.env | default dict)) (deepCopy $root.Values.airflow.env) (deepCopy (.values.env | default dict)) -}}

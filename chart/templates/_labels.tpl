@@ -6,6 +6,9 @@ dict "root" $ "component" "<name>".
 app.kubernetes.io/name: {{ include "tradewind.name" .root }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
+{{- with .bundle }}
+tradewind/bundle: {{ . }}
+{{- end }}
 {{- end -}}
 
 {{/* Of pods: no chart version, or every release of the chart would restart everything. */}}
@@ -24,10 +27,13 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* name, namespace and labels of an object: dict "root" $ "component" "<name>" ["name" "<suffix>"] */}}
+{{/*
+name, namespace and labels of an object:
+dict "root" $ "component" "<name>" ["name" "<suffix>"] ["namespace" "<of tasks>"]
+*/}}
 {{- define "tradewind.metadata" -}}
 name: {{ include "tradewind.fullname" .root }}-{{ .name | default .component }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .namespace | default .root.Release.Namespace }}
 labels:
   {{- include "tradewind.labels" . | nindent 2 }}
 {{- end -}}

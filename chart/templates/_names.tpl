@@ -37,11 +37,32 @@ component and the hash of the migration Job.
 {{- .Values.postgresql.existingSecret | default (printf "%s-postgresql" (include "tradewind.fullname" .)) -}}
 {{- end -}}
 
+{{/*
+Host and port of a Service as task pods reach it: dict "root" $ "component" "api-server". Beyond the
+release's own namespace the short name leads nowhere.
+*/}}
+{{- define "tradewind.serviceAddress" -}}
+{{ include "tradewind.fullname" .root }}-{{ .component }}
+{{- if .root.Values.executor.namespaces }}.{{ .root.Release.Namespace }}{{ end -}}
+:{{ .root.Values.apiServer.service.port }}
+{{- end -}}
+
 {{- define "tradewind.executionApiUrl" -}}
-http://{{ include "tradewind.fullname" . }}-api-server:{{ .Values.apiServer.service.port }}/execution/
+{{- $component := ternary "execution-api" "api-server" .Values.apiServer.executionApi.separate -}}
+http://{{ include "tradewind.serviceAddress" (dict "root" . "component" $component) }}/execution/
+{{- end -}}
+
+{{/* Every namespace in which tasks may run, as JSON: the release's own first. */}}
+{{- define "tradewind.taskNamespaces" -}}
+{{- toJson (prepend (without .Values.executor.namespaces .Release.Namespace) .Release.Namespace) -}}
 {{- end -}}
 
 {{/* "true" when the chart runs the database. */}}
 {{- define "tradewind.postgresql.enabled" -}}
-{{- if not (or .Values.database.external.host .Values.database.external.uriKey) }}true{{ end -}}
+{{- if not (include "tradewind.database.isExternal" .) }}true{{ end -}}
+{{- end -}}
+
+{{/* "true" when somebody else runs the database. */}}
+{{- define "tradewind.database.isExternal" -}}
+{{- if or .Values.database.external.host .Values.database.external.uriKey }}true{{ end -}}
 {{- end -}}

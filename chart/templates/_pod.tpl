@@ -9,75 +9,101 @@ dict "root" $ "component" "scheduler" "values" .Values.scheduler
      "ports" (dict …)        name -> number
      "token" true            mount the account's token
      "podTemplate" true      mount the task pod template beside airflow.cfg
+     "dags" true             mount what delivers DAGs
      "env" (dict …)          variables of this component
 */}}
 {{- define "tradewind.component.pod" -}}
 {{- $root := .root -}}
 {{- $values := .values -}}
 metadata:
-  labels:
-    {{- include "tradewind.podLabels" . | nindent 4 }}
-    {{- with $values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
-  annotations:
-    # Running components never read airflow.cfg again: a change has to restart them.
-    tradewind/config-checksum: {{ include "tradewind.config.file" $root | sha256sum }}
-    {{- with $values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+  {{- include "tradewind.pod.metadata" . | nindent 2 }}
 spec:
-  {{- include "tradewind.pod.account" . | nindent 2 }}
-  {{- with include "tradewind.pod.placement" $values }}
-  {{- . | nindent 2 }}
+  {{- $spec := include "tradewind.component.spec" . | fromYaml -}}
+  {{- toYaml (mergeOverwrite $spec (deepCopy $values.spec)) | nindent 2 }}
+{{- end -}}
+
+{{/* Labels and annotations of a pod: dict "root" "component" "values" */}}
+{{- define "tradewind.pod.metadata" -}}
+labels:
+  {{- include "tradewind.podLabels" . | nindent 2 }}
+  {{- with .values.podLabels }}
+  {{- toYaml . | nindent 2 }}
   {{- end }}
-  terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
-  securityContext:
-    {{- include "tradewind.podSecurityContext" $root.Values.podSecurity.airflow | nindent 4 }}
-  initContainers:
-    {{- include "tradewind.component.wait" . | nindent 4 }}
-  containers:
-    - name: {{ .component }}
-      image: {{ include "tradewind.image" (dict "root" $root "image" $root.Values.image) }}
-      imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-      args: {{ toJson .args }}
-      env:
-        {{- include "tradewind.env.component" . | nindent 8 }}
-      {{- with .ports }}
-      ports:
-        {{- range $name, $port := . }}
-        - {name: {{ $name }}, containerPort: {{ $port }}}
-        {{- end }}
-      {{- end }}
-      {{- .probes | nindent 6 }}
-      resources:
-        {{- toYaml $values.resources | nindent 8 }}
-      securityContext:
-        {{- include "tradewind.containerSecurityContext" $root | nindent 8 }}
-      volumeMounts:
-        - {name: tmp, mountPath: /tmp}
-        - {name: config, mountPath: /etc/airflow, readOnly: true}
-        {{- if has "jwt" .secrets }}
-        - {name: jwt, mountPath: /run/secrets/tradewind/jwt, readOnly: true}
-        {{- end }}
-        {{- with $values.volumeMounts }}
-        {{- toYaml . | nindent 8 }}
-        {{- end }}
-  volumes:
-    - name: tmp
-      emptyDir: {sizeLimit: {{ $values.tmpSizeLimit }}}
-    {{- include "tradewind.component.configVolume" . | nindent 4 }}
-    {{- if has "jwt" .secrets }}
-    {{- $jwt := $root.Values.secrets.jwtPrivateKey }}
-    - name: jwt
-      secret:
-        secretName: {{ include "tradewind.secrets.name" (dict "root" $root "secret" $jwt) }}
-        defaultMode: 0440
-        items: [{key: {{ $jwt.key }}, path: private-key.pem}]
-    {{- end }}
-    {{- with $values.volumes }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+annotations:
+  # Running components never read airflow.cfg again: a change has to restart them.
+  tradewind/config-checksum: {{ include "tradewind.config.data" .root | sha256sum }}
+  {{- with .values.podAnnotations }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "tradewind.component.spec" -}}
+{{- $root := .root -}}
+{{- $values := .values -}}
+{{ include "tradewind.pod.account" . }}
+{{- with include "tradewind.pod.placement" . }}
+{{ . }}
+{{- end }}
+terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+securityContext:
+  {{- include "tradewind.podSecurityContext" $root.Values.podSecurity.airflow | nindent 2 }}
+initContainers:
+  {{- include "tradewind.component.wait" . | nindent 2 }}
+  {{- if .dags }}
+  {{- include "tradewind.dags.sidecar" $root | nindent 2 }}
+  {{- end }}
+  {{- include "tradewind.containers.filled" (dict "root" $root "containers" $values.initContainers) | nindent 2 }}
+containers:
+  {{- $container := include "tradewind.component.container" . | fromYaml }}
+  - {{- toYaml (mergeOverwrite $container (deepCopy $values.container)) | nindent 4 }}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: {{ $values.tmpSizeLimit }}}
+  {{- include "tradewind.component.configVolume" . | nindent 2 }}
+  {{- include "tradewind.shared.volumes" $root | nindent 2 }}
+  {{- if .dags }}
+  {{- include "tradewind.dags.volumes" $root | nindent 2 }}
+  {{- end }}
+  {{- if has "jwt" .secrets }}
+  {{- include "tradewind.component.jwtVolume" $root | nindent 2 }}
+  {{- end }}
+  {{- with $values.volumes }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "tradewind.component.container" -}}
+{{- $root := .root -}}
+name: {{ .component }}
+image: {{ include "tradewind.image" (dict "root" $root "image" $root.Values.image) }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+args: {{ toJson .args }}
+env:
+  {{- include "tradewind.env.component" . | nindent 2 }}
+{{- with .ports }}
+ports:
+  {{- range $name, $port := . }}
+  - {name: {{ $name }}, containerPort: {{ $port }}}
+  {{- end }}
+{{- end }}
+{{ .probes }}
+resources:
+  {{- toYaml (.resources | default .values.resources) | nindent 2 }}
+securityContext:
+  {{- include "tradewind.containerSecurityContext" $root | nindent 2 }}
+volumeMounts:
+  - {name: tmp, mountPath: /tmp}
+  - {name: config, mountPath: /etc/airflow, readOnly: true}
+  {{- include "tradewind.shared.mounts" $root | nindent 2 }}
+  {{- if .dags }}
+  {{- include "tradewind.dags.mounts" $root | nindent 2 }}
+  {{- end }}
+  {{- if has "jwt" .secrets }}
+  - {name: jwt, mountPath: /run/secrets/tradewind/jwt, readOnly: true}
+  {{- end }}
+  {{- with .values.volumeMounts }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end -}}
 
 {{/* Both files in one folder, and no subPath: the pod template is read again at every launch. */}}
@@ -88,6 +114,24 @@ spec:
       - configMap: {name: {{ include "tradewind.fullname" .root }}-config}
       {{- if .podTemplate }}
       - configMap: {name: {{ include "tradewind.fullname" .root }}-pod-template}
+      {{- end }}
+{{- end -}}
+
+{{/* The key that signs tokens and, while it is changed, the public keys that are trusted. */}}
+{{- define "tradewind.component.jwtVolume" -}}
+{{- $key := .Values.secrets.jwtPrivateKey -}}
+{{- $trusted := .Values.secrets.jwtTrustedKeys -}}
+- name: jwt
+  projected:
+    defaultMode: 0440
+    sources:
+      - secret:
+          name: {{ include "tradewind.secrets.name" (dict "root" . "secret" $key) }}
+          items: [{key: {{ $key.key }}, path: private-key.pem}]
+      {{- if $trusted.existingSecret }}
+      - secret:
+          name: {{ $trusted.existingSecret }}
+          items: [{key: {{ $trusted.key }}, path: jwks.json}]
       {{- end }}
 {{- end -}}
 
@@ -110,6 +154,25 @@ says although the migration Job is no hook, and costs 0.06 CPU seconds.
     {{- include "tradewind.containerSecurityContext" .root | nindent 4 }}
   volumeMounts:
     - {name: tmp, mountPath: /tmp}
+    {{- include "tradewind.shared.mounts" .root | nindent 4 }}
+{{- end -}}
+
+{{/*
+Containers that the user wrote, with what they left out: image, resources, a restricted security
+context, room in /tmp. dict "root" $ "containers" (list …)
+*/}}
+{{- define "tradewind.containers.filled" -}}
+{{- $image := include "tradewind.image" (dict "root" .root "image" .root.Values.image) -}}
+{{- $security := include "tradewind.containerSecurityContext" .root | fromYaml -}}
+{{- $resources := dict "requests" (dict "cpu" "10m" "memory" "32Mi") "limits" (dict "memory" "256Mi") -}}
+{{- range .containers -}}
+{{- $tmp := true -}}
+{{- range .volumeMounts }}{{ if eq .mountPath "/tmp" }}{{ $tmp = false }}{{ end }}{{ end -}}
+{{- $mounts := ternary (list (dict "name" "tmp" "mountPath" "/tmp")) list $tmp -}}
+{{- $own := dict "volumeMounts" (concat $mounts (.volumeMounts | default list)) -}}
+{{- $defaults := dict "image" $image "securityContext" $security "resources" $resources | deepCopy }}
+- {{- toYaml (mergeOverwrite $defaults (deepCopy .) $own) | nindent 2 }}
+{{- end -}}
 {{- end -}}
 
 {{/* Probes of components without a port: they ask for the heartbeat of this pod's job. */}}
@@ -136,9 +199,9 @@ livenessProbe:
   failureThreshold: 3
 {{- end -}}
 
-{{/* Account, token and pull secrets of a pod: dict "root" "component" ["token"] */}}
+{{/* Account, token and pull secrets of a pod: dict "root" "component" ["account"] ["token"] */}}
 {{- define "tradewind.pod.account" -}}
-serviceAccountName: {{ include "tradewind.fullname" .root }}-{{ .component }}
+serviceAccountName: {{ include "tradewind.fullname" .root }}-{{ .account | default .component }}
 automountServiceAccountToken: {{ .token | default false }}
 enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
@@ -149,15 +212,28 @@ imagePullSecrets:
 {{- end }}
 {{- end -}}
 
-{{/* Where a pod may run. */}}
+{{/*
+Where a pod may run: dict "root" "component" "values". Replicas without wishes of their own spread
+over nodes where there is a choice.
+*/}}
 {{- define "tradewind.pod.placement" -}}
 {{- $placement := dict -}}
 {{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" -}}
-{{- with get $ $key -}}
+{{- with get $.values $key -}}
 {{- $_ := set $placement $key . -}}
 {{- end -}}
+{{- end -}}
+{{- if and (not .values.topologySpreadConstraints) (include "tradewind.isReplicated" .values) -}}
+{{- $labels := include "tradewind.selectorLabels" . | fromYaml -}}
+{{- $_ := set $placement "topologySpreadConstraints" (list (dict "maxSkew" 1 "topologyKey" "kubernetes.io/hostname" "whenUnsatisfiable" "ScheduleAnyway" "labelSelector" (dict "matchLabels" $labels))) -}}
 {{- end -}}
 {{- with $placement -}}
 {{ toYaml . }}
 {{- end -}}
+{{- end -}}
+
+{{/* "true" when a component's values allow more than one replica. */}}
+{{- define "tradewind.isReplicated" -}}
+{{- $scaled := and .autoscaling .autoscaling.enabled -}}
+{{- if or $scaled (gt (int .replicas) 1) }}true{{ end -}}
 {{- end -}}

@@ -8,29 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from rendered import CASES, CHART, LOADER, Document
 
-REPOSITORY = Path(__file__).parents[2]
-CHART = REPOSITORY / "chart"
-VALUES = Path(__file__).parent / "values"
 # Helm assumes a Kubernetes of its own build; the chart refuses versions that it does not support.
 KUBERNETES = "1.36.0"
-
-CASES = {
-    "default": [],
-    "dev": [REPOSITORY / "environments/dev/values.yaml"],
-    "everything-on": [VALUES / "everything-on.yaml"],
-    "existing-secrets": [VALUES / "existing-secrets.yaml"],
-    "local-executor": [VALUES / "local-executor.yaml"],
-    "upstream-executor": [VALUES / "upstream-executor.yaml"],
-}
-
-Document = dict[str, Any]
-# libyaml's, ten times the speed; as safe as the other.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def program(variable: str) -> str:
@@ -42,7 +26,12 @@ def program(variable: str) -> str:
 
 
 def helm_template(helm: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Render release tradewind in namespace tradewind."""
+    """Render release tradewind in namespace tradewind, as on a cluster that knows Secrets."""
+    return helm_offline(helm, "--api-versions=v1/Secret", *arguments)
+
+
+def helm_offline(helm: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Render as where no cluster is asked."""
     command = [program(helm), "template", "tradewind", str(CHART), "--namespace=tradewind"]
     return subprocess.run(
         [*command, f"--kube-version={KUBERNETES}", *arguments],
@@ -56,7 +45,7 @@ def helm_template(helm: str, *arguments: str) -> subprocess.CompletedProcess[str
 @functools.cache
 def rendered(helm: str, case: str) -> str:
     """Return the manifests of a case as text; rendered once a session."""
-    result = helm_template(helm, *(f"--values={file}" for file in CASES[case]))
+    result = helm_template(helm, f"--values={CASES[case]}")
     assert result.returncode == 0, result.stderr
     return result.stdout
 
@@ -72,9 +61,16 @@ def template(helm: str) -> Callable[..., subprocess.CompletedProcess[str]]:
     return functools.partial(helm_template, helm)
 
 
+@pytest.fixture
+def offline(helm: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Render as where no cluster is asked."""
+    return functools.partial(helm_offline, helm)
+
+
 @pytest.fixture(params=CASES)
-def manifests(request: pytest.FixtureRequest, helm: str) -> str:
-    return rendered(helm, request.param)
+def manifests(request: pytest.FixtureRequest) -> str:
+    """Every case by Helm 4; test_stability.py holds Helm 3 to the same documents."""
+    return rendered("HELM4", request.param)
 
 
 @functools.cache
@@ -97,9 +93,21 @@ def render_with() -> Callable[[str, str], list[Document]]:
 
 
 @pytest.fixture
-def render(helm: str) -> Callable[[str], list[Document]]:
+def render() -> Callable[[str], list[Document]]:
     """Return the documents of one named case."""
-    return lambda case: parsed(rendered(helm, case))
+    return lambda case: parsed(rendered("HELM4", case))
+
+
+@pytest.fixture
+def render_values() -> Callable[..., list[Document]]:
+    """Return the documents of `--set` and `--set-json` words on top of the defaults."""
+
+    def documents(*words: str) -> list[Document]:
+        result = helm_template("HELM4", *words)
+        assert result.returncode == 0, result.stderr
+        return [document for document in yaml.load_all(result.stdout, LOADER) if document]
+
+    return documents
 
 
 @pytest.fixture(scope="session")

@@ -23,14 +23,19 @@ spec:
 
 {{- define "tradewind.task.spec" -}}
 {{- $task := .Values.executor.podTemplate -}}
-{{- include "tradewind.pod.account" (dict "root" . "component" "task") }}
-{{- with include "tradewind.pod.placement" $task }}
+{{- $init := printf "%s\n%s" (include "tradewind.dags.init" .) (include "tradewind.containers.filled" (dict "root" . "containers" $task.initContainers)) | trim -}}
+{{- include "tradewind.pod.account" (dict "root" . "component" "task" "token" .Values.executor.podOperator.enabled) }}
+{{- with include "tradewind.pod.placement" (dict "root" . "component" "task" "values" (merge (dict "replicas" 1) $task)) }}
 {{ . }}
 {{- end }}
 restartPolicy: Never
 terminationGracePeriodSeconds: {{ $task.terminationGracePeriodSeconds }}
 securityContext:
   {{- include "tradewind.podSecurityContext" .Values.podSecurity.airflow | nindent 2 }}
+{{- with $init }}
+initContainers:
+  {{- . | nindent 2 }}
+{{- end }}
 containers:
   - name: base
     image: {{ include "tradewind.image" (dict "root" . "image" .Values.image) }}
@@ -43,12 +48,16 @@ containers:
       {{- include "tradewind.containerSecurityContext" . | nindent 6 }}
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
+      {{- include "tradewind.shared.mounts" . | nindent 6 }}
+      {{- include "tradewind.dags.mounts" . | nindent 6 }}
       {{- with $task.volumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: {{ $task.tmpSizeLimit }}}
+  {{- include "tradewind.shared.volumes" . | nindent 2 }}
+  {{- include "tradewind.dags.volumes" . | nindent 2 }}
   {{- with $task.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from tradewind_tools import (
+    chart_values,
     console,
     images,
     paths,
@@ -137,6 +138,21 @@ def images_push() -> None:
     if chosen.is_local:
         bringup.up(_layout())
     console.out.print(images.table(images.push(chosen)))
+
+
+@main.group("chart")
+def chart_group() -> None:
+    """The Helm chart."""
+
+
+@chart_group.command("values")
+@click.option("--check", is_flag=True, help="Write nothing; exit code 1 when a file is stale.")
+def chart_values_command(*, check: bool) -> None:
+    """Write values.schema.json and docs/values.md from the comments of values.yaml."""
+    if not check:
+        chart_values.write()
+    elif stale := chart_values.stale():
+        raise ToolError(f"{', '.join(stale)} not made from values.yaml: run `./task chart:values`")
 
 
 @main.group("release")

@@ -1,0 +1,199 @@
+{{/*
+What each component may be asked and may ask, as YAML: ingress and egress of a NetworkPolicy. What is
+not written here is denied. Peers are pods of this release; `task` is in every namespace of tasks.
+*/}}
+
+{{/* A peer: dict "root" "component" */}}
+{{- define "tradewind.network.peer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "tradewind.selectorLabels" . | nindent 6 }}
+{{- if and (eq .component "task") .root.Values.executor.namespaces }}
+  namespaceSelector:
+    matchExpressions:
+      - {key: kubernetes.io/metadata.name, operator: In, values: {{ include "tradewind.taskNamespaces" .root }}}
+{{- else if and .away .root.Values.executor.namespaces }}
+  namespaceSelector:
+    matchLabels: {kubernetes.io/metadata.name: {{ .root.Release.Namespace }}}
+{{- end }}
+{{- end -}}
+
+{{/* One rule: dict "root" "side" "from" or "to", "components" (list …) "port" */}}
+{{- define "tradewind.network.rule" -}}
+- {{ .side }}:
+    {{- range $component := .components }}
+    {{- include "tradewind.network.peer" (dict "root" $.root "component" $component "away" $.away) | nindent 4 }}
+    {{- end }}
+  ports: [{protocol: TCP, port: {{ .port }}}]
+{{- end -}}
+
+{{/* Addresses: dict "cidrs" (list …) "ports" (list …) */}}
+{{- define "tradewind.network.addresses" -}}
+- to:
+    {{- range .cidrs }}
+    - ipBlock: {cidr: {{ . | quote }}}
+    {{- end }}
+  ports:
+    {{- range .ports }}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+{{- end -}}
+
+{{- define "tradewind.network.dns" -}}
+- ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]
+{{- end -}}
+
+{{- define "tradewind.network.kubernetesApi" -}}
+{{- include "tradewind.network.addresses" .Values.networkPolicy.kubernetesApi -}}
+{{- end -}}
+
+{{/* The internet without private networks, and without the metadata service of clouds. */}}
+{{- define "tradewind.network.public" -}}
+- to:
+    - ipBlock:
+        cidr: 0.0.0.0/0
+        except: [10.0.0.0/8, 100.64.0.0/10, 169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16]
+{{- end -}}
+
+{{/* The database as a client reaches it: dict "root" ["direct" true] */}}
+{{- define "tradewind.network.database" -}}
+{{- $root := .root -}}
+{{- if and $root.Values.pgbouncer.enabled (not .direct) -}}
+{{- include "tradewind.network.rule" (dict "root" $root "side" "to" "components" (list "pgbouncer") "port" 6432) -}}
+{{- else if include "tradewind.postgresql.enabled" $root -}}
+{{- include "tradewind.network.rule" (dict "root" $root "side" "to" "components" (list "postgresql") "port" 5432) -}}
+{{- else -}}
+{{- include "tradewind.network.addresses" (dict "cidrs" $root.Values.networkPolicy.databaseCidrs "ports" (list $root.Values.database.external.port)) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Components that ask the database. */}}
+{{- define "tradewind.network.clients" -}}
+{{- $clients := list "api-server" "scheduler" "dag-processor" -}}
+{{- if .Values.triggerer.enabled }}{{ $clients = append $clients "triggerer" }}{{ end -}}
+{{- if .Values.apiServer.executionApi.separate }}{{ $clients = append $clients "execution-api" }}{{ end -}}
+{{- if include "tradewind.bootstrap.enabled" . }}{{ $clients = append $clients "bootstrap" }}{{ end -}}
+{{- if .Values.dbCleanup.enabled }}{{ $clients = append $clients "db-cleanup" }}{{ end -}}
+{{- toJson $clients -}}
+{{- end -}}
+
+{{- define "tradewind.network.policies" -}}
+{{- $public := .Values.networkPolicy.publicEgress -}}
+{{- $launches := not (include "tradewind.executor.isLocal" .) -}}
+{{- $local := include "tradewind.executor.hasLocal" . -}}
+{{- $operator := .Values.executor.podOperator.enabled -}}
+{{- $servers := ternary (list "api-server" "execution-api") (list "api-server") .Values.apiServer.executionApi.separate -}}
+{{- $callers := list "test" -}}
+{{- if $launches }}{{ $callers = append $callers "task" }}{{ end -}}
+{{- if $local }}{{ $callers = append $callers "scheduler" }}{{ end -}}
+{{- $clients := include "tradewind.network.clients" . | fromJsonArray -}}
+api-server:
+  ingress:
+    {{- if .Values.networkPolicy.apiServerFrom }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $callers "port" 8080) | nindent 4 }}
+    - from:
+        {{- toYaml .Values.networkPolicy.apiServerFrom | nindent 8 }}
+      ports: [{protocol: TCP, port: 8080}]
+    {{- else }}
+    - ports: [{protocol: TCP, port: 8080}]
+    {{- end }}
+  egress:
+    {{- if $launches }}
+    {{- include "tradewind.network.kubernetesApi" . | nindent 4 }}
+    {{- end }}
+    {{- if .Values.triggerer.enabled }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" (list "triggerer") "port" 8794) | nindent 4 }}
+    {{- end }}
+    {{- if $local }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" (list "scheduler") "port" 8793) | nindent 4 }}
+    {{- end }}
+    {{- if $public.apiServer }}
+    {{- include "tradewind.network.public" . | nindent 4 }}
+    {{- end }}
+scheduler:
+  ingress:
+    {{- if $local }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" (list "api-server") "port" 8793) | nindent 4 }}
+    {{- end }}
+  egress:
+    {{- if $launches }}
+    {{- include "tradewind.network.kubernetesApi" . | nindent 4 }}
+    {{- end }}
+    {{- if $local }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" $servers "port" 8080) | nindent 4 }}
+    {{- if $public.tasks }}
+    {{- include "tradewind.network.public" . | nindent 4 }}
+    {{- end }}
+    {{- end }}
+dag-processor:
+  egress:
+    {{- if $public.dagProcessor }}
+    {{- include "tradewind.network.public" . | nindent 4 }}
+    {{- end }}
+{{- if .Values.triggerer.enabled }}
+triggerer:
+  ingress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" (list "api-server") "port" 8794) | nindent 4 }}
+  egress:
+    {{- if $operator }}
+    {{- include "tradewind.network.kubernetesApi" . | nindent 4 }}
+    {{- end }}
+    {{- if $public.triggerer }}
+    {{- include "tradewind.network.public" . | nindent 4 }}
+    {{- end }}
+{{- end }}
+{{- if .Values.apiServer.executionApi.separate }}
+execution-api:
+  ingress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $callers "port" 8080) | nindent 4 }}
+{{- end }}
+{{- if $launches }}
+task:
+  egress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" $servers "port" 8080 "away" true) | nindent 4 }}
+    {{- if $operator }}
+    {{- include "tradewind.network.kubernetesApi" . | nindent 4 }}
+    {{- end }}
+    {{- if $public.tasks }}
+    {{- include "tradewind.network.public" . | nindent 4 }}
+    {{- end }}
+{{- end }}
+migrate: {}
+{{- if include "tradewind.bootstrap.enabled" . }}
+bootstrap: {}
+{{- end }}
+{{- if .Values.dbCleanup.enabled }}
+db-cleanup: {}
+{{- end }}
+test:
+  egress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" $servers "port" 8080) | nindent 4 }}
+{{- if .Values.pgbouncer.enabled }}
+pgbouncer:
+  ingress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $clients "port" 6432) | nindent 4 }}
+{{- end }}
+{{- if include "tradewind.postgresql.enabled" . }}
+{{- $direct := ternary (list "pgbouncer" "migrate") (append $clients "migrate") .Values.pgbouncer.enabled }}
+postgresql:
+  ingress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $direct "port" 5432) | nindent 4 }}
+{{- end }}
+{{- end -}}
+
+{{/* Every rule of one direction of a component: dict "root" "component" "rules" "side" */}}
+{{- define "tradewind.network.egress" -}}
+{{- $root := .root -}}
+{{- $clients := include "tradewind.network.clients" $root | fromJsonArray -}}
+{{- if ne .component "postgresql" }}
+{{ include "tradewind.network.dns" $root }}
+{{- end }}
+{{- if has .component $clients }}
+{{ include "tradewind.network.database" (dict "root" $root) }}
+{{- else if has .component (list "migrate" "pgbouncer") }}
+{{ include "tradewind.network.database" (dict "root" $root "direct" true) }}
+{{- end }}
+{{- with concat (.rules.egress | default list) (get $root.Values.networkPolicy.extraEgress .component | default list) }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}

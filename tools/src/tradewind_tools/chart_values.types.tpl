@@ -1,0 +1,2 @@
+{{- range .Sections }}{{ range .Properties }}{{ .Path }}	{{ .Type }}
+{{ end }}{{ end -}}
