@@ -6,7 +6,9 @@ kind: PodDisruptionBudget
 metadata:
   {{- include "tradewind.metadata" . | nindent 2 }}
 spec:
-  {{- toYaml .values.podDisruptionBudget | nindent 2 }}
+  {{- /* Maps merge, so the default's maxUnavailable is still there beside a minAvailable. */}}
+  {{- $budget := .values.podDisruptionBudget }}
+  {{- toYaml (ternary (omit $budget "maxUnavailable") $budget (hasKey $budget "minAvailable")) | nindent 2 }}
   selector:
     matchLabels:
       {{- include "tradewind.selectorLabels" . | nindent 6 }}
