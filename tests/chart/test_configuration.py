@@ -158,3 +158,20 @@ def test_fields_of_pods_and_containers_go_over_ours(render):
     assert container["livenessProbe"]["periodSeconds"] == 45
     assert container["livenessProbe"]["httpGet"]["path"] == "/health"
     assert container["lifecycle"] == {"preStop": {"sleep": {"seconds": 3}}}
+
+
+def test_certificates_of_a_company_are_trusted_by_components_and_tasks(render):
+    for component, pod in pods(render("everything-on")):
+        container = own_container(pod)
+        if component in {"postgresql", "pgbouncer"}:
+            continue
+        assert environment(container)["SSL_CERT_FILE"]["value"] == "/etc/tradewind/ca/ca-bundle.crt"
+        assert "/etc/tradewind/ca" in {m["mountPath"] for m in container["volumeMounts"]}
+
+
+def test_a_container_beside_a_task_ends_with_it(render):
+    (task,) = task_templates(render("task-shapes"))
+    (proxy,) = task["spec"]["initContainers"]
+    assert proxy["restartPolicy"] == "Always"
+    # What the values leave out is filled in, so that the namespace accepts it.
+    assert proxy["securityContext"]["readOnlyRootFilesystem"]

@@ -233,3 +233,13 @@ def test_autoscaling_leaves_the_number_of_replicas_alone(render):
     name = scaler["spec"]["scaleTargetRef"]["name"]
     (server,) = [d for d in of_kind(documents, "Deployment") if d["metadata"]["name"] == name]
     assert "replicas" not in server["spec"]
+
+
+def test_no_pod_gets_variables_of_the_services_around_it(documents):
+    for component, pod in pods(documents):
+        assert pod["spec"]["enableServiceLinks"] is False, component
+
+
+def test_pull_secrets_reach_every_pod(render):
+    for component, pod in pods(render("everything-on")):
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "pull"}], component

@@ -38,7 +38,7 @@ def get_commands() -> list[GroupCommand]:
         GroupCommand(
             name="tradewind",
             help="Tools for the Tradewind executor",
-            subcommands=[check, _RENDER, _WHY, _DOCTOR, _CLEANUP_PODS],
+            subcommands=[check, _RENDER, _WHY, _DOCTOR, _CLEANUP_PODS, _MIGRATE_VALUES],
         )
     ]
 
@@ -214,6 +214,24 @@ _WHY = ActionCommand(
         Arg(("--json",), action="store_true", help="Print JSON instead of tables"),
         _TEAM,
     ),
+)
+
+
+def migrate_values(args: argparse.Namespace) -> None:
+    """Print values of our chart for those of the official one, and what has no equivalent."""
+    from tradewind import official_values  # noqa: PLC0415
+
+    with _one_sentence():
+        values, remarks = official_values.translated(args.file)
+    sys.stdout.write(values)
+    sys.stderr.write(remarks)
+
+
+_MIGRATE_VALUES = ActionCommand(
+    name="migrate-values",
+    help="Turn values of Airflow's official Helm chart into values of ours",
+    func=migrate_values,
+    args=(Arg(("file",), help="YAML file of values; what has no equivalent goes to stderr"),),
 )
 _CLEANUP_PODS = ActionCommand(
     name="cleanup-pods",
