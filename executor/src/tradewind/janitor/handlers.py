@@ -39,13 +39,13 @@ def registry_of(janitor: Janitor) -> kopf.OperatorRegistry:
         return await signed_session(connect.credentials(janitor.settings))
 
     @kopf.index("", "v1", "pods", id="views", registry=registry)
-    def views(body: kopf.Body, **_: Any) -> PodView:
+    async def views(body: kopf.Body, **_: Any) -> PodView:
         seen = view.of(msgspec.convert(dict(body), Pod))
         forget_the_rest(body)
         return seen
 
     @kopf.on.event("", "v1", "pods", registry=registry)
-    def noted(type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's name
+    async def noted(type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's name
         janitor.heard(type)
 
     @kopf.on.startup(registry=registry)
