@@ -43,6 +43,7 @@ class World:
         self.stray_rows = {}
         self.judge = wait
         self.measured = UNMEASURED
+        self.endpoint = None
         self.eventually = eventually
         self._template = tmp_path / "pod.yaml"
         self._template.write_text("kind: Pod\nspec: {containers: [{name: base, image: w}]}")
