@@ -44,3 +44,50 @@ TRADEWIND_JANITOR_KEPT_TTL_S: {{ include "tradewind.janitor.option" (dict "root"
 TRADEWIND_JANITOR_REMOVED: executor
 {{- end }}
 {{- end -}}
+
+{{- define "tradewind.janitor.spec" -}}
+{{- $values := .Values.janitor }}
+{{- $labelled := dict "root" . "component" "janitor" }}
+{{- include "tradewind.pod.account" (merge (dict "token" true) $labelled) | nindent 0 }}
+{{- with include "tradewind.pod.placement" (merge (dict "values" $values) $labelled) }}
+{{- . | nindent 0 }}
+{{- end }}
+terminationGracePeriodSeconds: 30
+securityContext:
+  {{- include "tradewind.podSecurityContext" .Values.podSecurity.airflow | nindent 2 }}
+containers:
+  - name: janitor
+    image: {{ include "tradewind.image" (dict "root" . "image" $values.image) }}
+    imagePullPolicy: {{ $values.image.pullPolicy }}
+    args: [run]
+    env:
+      {{- include "tradewind.env.list" (mergeOverwrite (include "tradewind.janitor.env" . | fromYaml) (deepCopy $values.env)) | nindent 6 }}
+    ports:
+      - {name: http, containerPort: 8080}
+    # 503 when no sweep ends any more or the watch went silent.
+    livenessProbe:
+      httpGet: {path: /healthz, port: http}
+      initialDelaySeconds: 10
+      periodSeconds: 30
+      timeoutSeconds: 5
+      failureThreshold: 3
+    readinessProbe:
+      httpGet: {path: /healthz, port: http}
+      periodSeconds: 10
+      timeoutSeconds: 5
+    resources:
+      {{- toYaml $values.resources | nindent 6 }}
+    securityContext:
+      {{- include "tradewind.containerSecurityContext" . | nindent 6 }}
+    volumeMounts:
+      - {name: tmp, mountPath: /tmp}
+      - {name: airflow-login, mountPath: /run/secrets/tradewind/airflow-login, readOnly: true}
+volumes:
+  - name: tmp
+    emptyDir: {sizeLimit: 64Mi}
+  - name: airflow-login
+    secret:
+      secretName: {{ $values.airflowLogin.existingSecret }}
+      defaultMode: 0440
+      items: [{key: {{ $values.airflowLogin.passwordKey }}, path: password}]
+{{- end -}}
