@@ -89,6 +89,10 @@ scheduler:
 {{- if eq (include "tradewind.executor.section" .) "kubernetes_executor" }}
   delete_worker_pods: "True"
 {{- else }}
+  {{- if .Values.apiServer.executionApi.separate }}
+  # The API of tasks alone loads no plugins.
+  boarding_url: {{ include "tradewind.boardingUrl" . }}
+  {{- end }}
 {{- range $option, $file := dict "profiles" "profiles" "queues" "queues" "priority_classes" "priorityClasses" }}
 {{- if get $.Values.executor $file }}
   {{ $option }}: /etc/airflow/{{ $option }}.yaml

@@ -52,6 +52,10 @@ release's own namespace the short name leads nowhere.
 http://{{ include "tradewind.serviceAddress" (dict "root" . "component" $component) }}/execution/
 {{- end -}}
 
+{{- define "tradewind.boardingUrl" -}}
+http://{{ include "tradewind.serviceAddress" (dict "root" . "component" "api-server") }}/tradewind/v1/board
+{{- end -}}
+
 {{/* Every namespace in which tasks may run, as JSON: the release's own first. */}}
 {{- define "tradewind.taskNamespaces" -}}
 {{- toJson (prepend (without .Values.executor.namespaces .Release.Namespace) .Release.Namespace) -}}

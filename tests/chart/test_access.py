@@ -17,7 +17,7 @@ LAUNCHING = {("pods", verb) for verb in POD_VERBS} | {
     ("events", "list"),
     ("events", "watch"),
 }
-SHOWING = {("pods", "get"), ("pods", "list"), ("pods/log", "get")}
+SHOWING = {("pods", "get"), ("pods", "list"), ("pods", "watch"), ("pods/log", "get")}
 OPERATING = LAUNCHING | {("pods/exec", "create"), ("pods/exec", "get")}
 
 

@@ -65,6 +65,13 @@ def test_execution_url_leads_to_the_service(render, case, url):
     assert service["spec"]["ports"][0]["port"] == int(port)
 
 
+def test_pods_board_where_plugins_are_loaded(render):
+    """An API server of the execution API alone answers 404 there."""
+    separate = config_of(render("high-availability"))["tradewind"]
+    assert separate["boarding_url"] == "http://tradewind-api-server:8080/tradewind/v1/board"
+    assert "boarding_url" not in config_of(render("default"))["tradewind"]
+
+
 def test_executors_find_their_own_section(render):
     assert config_of(render("default"))["tradewind"]["namespace"] == "tradewind"
     upstream = config_of(render("upstream-executor"))

@@ -22,24 +22,29 @@ spec:
           "secrets" (list "fernet" "api" "jwt")
           "ports" (dict "http" 8080)
           "token" (and $launches (ne .apps "execution"))
-          "probes" (include "tradewind.apiServer.probes" .apps)
+          "probes" (include "tradewind.apiServer.probes" .)
         ) .) | nindent 4 }}
 {{- end -}}
 
 {{/*
 Not /monitor/health: it answers 200 whatever happens, and asks the database each time. The first call
 to the execution API of a process takes seconds: the probe makes it, so that no task has to wait.
+Where pods board, an API server is ready once it can hand them their workloads; for a minute at most,
+so that Airflow's interface does not depend on the API of Kubernetes.
 A pod leaves the Service some seconds after it was told to stop: until then it still answers.
 */}}
 {{- define "tradewind.apiServer.probes" -}}
-{{- $path := ternary "/api/v2/version" "/execution/health" (eq . "core") -}}
+{{- $path := ternary "/api/v2/version" "/execution/health" (eq .apps "core") -}}
+{{- $launches := not (include "tradewind.executor.isLocal" .root) -}}
+{{- $ours := eq (include "tradewind.executor.section" .root) "tradewind" -}}
+{{- $ready := ternary "/tradewind/v1/health" $path (and $launches $ours (ne .apps "execution")) -}}
 startupProbe:
   httpGet: {path: {{ $path }}, port: http}
   periodSeconds: 2
   timeoutSeconds: 15
   failureThreshold: 150
 readinessProbe:
-  httpGet: {path: {{ $path }}, port: http}
+  httpGet: {path: {{ $ready }}, port: http}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 3
