@@ -16,6 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
+from airflow.api_fastapi.app import API_ROOT_PATH
+from airflow.api_fastapi.common import http_access_log
 from airflow.executors.executor_loader import ExecutorLoader
 
 from tradewind import __version__, config, open_launches
@@ -27,6 +29,7 @@ from tradewind.boarding.standing import Claimed
 from tradewind.boarding.upkeep import Source
 from tradewind.client.connect import connect_with_identities
 from tradewind.clock import SystemClock
+from tradewind.contract import BOARD_PATH, URL_PREFIX
 from tradewind.executor import TradewindExecutor
 
 if TYPE_CHECKING:
@@ -61,7 +64,21 @@ def make_app() -> FastAPI | None:
         clock=SystemClock(),
         measured=measured,
     )
+    _keep_out_of_access_log()
     return create_app(service, version=__version__)
+
+
+def _keep_out_of_access_log() -> None:
+    """Write no line of Airflow's access log for a request that every idle pod repeats for ever.
+
+    Hundreds of waiting pods would write millions a day. What matters of these requests the
+    endpoint logs itself: hand-overs, denials, launches that are not open. Airflow has no setting
+    for it; where its list moves, the lines are back and nothing breaks.
+    """
+    paths: frozenset[str] = getattr(http_access_log, "_HEALTH_PATHS", frozenset())
+    root = API_ROOT_PATH.removesuffix("/")
+    ours = {f"{prefix}{URL_PREFIX}{BOARD_PATH}" for prefix in ("", root)}
+    http_access_log._HEALTH_PATHS = paths | ours  # noqa: SLF001 - see above
 
 
 async def warm_up() -> None:

@@ -19,7 +19,7 @@ from tradewind.boarding import answers
 from tradewind.boarding.answers import Answer
 from tradewind.boarding.authenticator import Authenticator, NotReadyError
 from tradewind.boarding.claims import Denied, Identity
-from tradewind.boarding.limits import RateLimit
+from tradewind.boarding.limits import RateLimit, Seldom
 from tradewind.boarding.look import look
 from tradewind.boarding.picture import Picture
 from tradewind.boarding.standing import Claimed, Idle, Leaving, standing_of
@@ -32,6 +32,7 @@ from tradewind.pods import labels
 
 log = logging.getLogger(__name__)
 
+_SAY_AGAIN_S = 60.0
 _JITTER = 0.2
 """Holds differ by as much, so that pods do not ask in waves after a restart."""
 
@@ -91,6 +92,7 @@ class Endpoint:
         self._clock = clock
         self._measured = measured
         self._rate = RateLimit()
+        self._seldom = Seldom(_SAY_AGAIN_S)
 
     async def board(
         self, authorization: str | None, read_body: Callable[[], Awaitable[bytes]]
@@ -100,9 +102,12 @@ class Endpoint:
             return await self._board(authorization, read_body)
         except Denied as denied:
             self._measured.count(metrics.BOARD_DENIED, reason=denied.reason)
+            if times := self._seldom.due(denied.reason, now_s=self._clock.now_s()):
+                log.warning("requests for a workload denied: %s (%d)", denied.reason, times)
             return answers.denied(denied.reason)
         except NotReadyError as error:
-            log.warning("a pod that asks for its workload has to wait: %s", error)
+            if times := self._seldom.due("not_ready", now_s=self._clock.now_s()):
+                log.warning("pods have to wait for their workloads: %s (%d)", error, times)
             return answers.unavailable("cluster")
 
     async def _board(
@@ -170,7 +175,14 @@ class Endpoint:
             )
             return answers.unavailable("database")
         if isinstance(handed, Closed):
+            log.info(
+                "launch %s is not open for pod %s: its row is %s",
+                claim.launch_id,
+                identity.pod_name,
+                handed.state,
+            )
             return self._superseded(answers.not_open(handed.state))
+        log.info("launch %s handed to pod %s", claim.launch_id, identity.pod_name)
         self._measured.count(metrics.BOARD_DELIVERED, workload=claim.kind)
         if claim.claimed_s is not None:
             waited_s = max(0.0, self._clock.utc_s() - claim.claimed_s)

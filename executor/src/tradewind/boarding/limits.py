@@ -1,4 +1,4 @@
-"""How often one pod may ask. Pure: the caller tells the time."""
+"""How often one pod may ask, and how often the log says the same. Pure: the caller tells time."""
 
 from __future__ import annotations
 
@@ -23,3 +23,21 @@ class RateLimit:
         if len(self._buckets) > _MOST_REMEMBERED:
             del self._buckets[next(iter(self._buckets))]
         return allowed
+
+
+class Seldom:
+    """Counts what happens often, and says now and then how often it did."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._kinds: dict[str, tuple[float, int]] = {}
+
+    def due(self, kind: str, *, now_s: float) -> int:
+        """Note one more; return how many there were since the last time, or 0 to keep silent.
+
+        Kinds are from a small closed set.
+        """
+        said_s, count = self._kinds.get(kind, (float("-inf"), 0))
+        is_due = now_s - said_s >= self._every_s
+        self._kinds[kind] = (now_s, 0) if is_due else (said_s, count + 1)
+        return count + 1 if is_due else 0

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from tradewind.boarding.fence import is_open
-from tradewind.boarding.limits import RateLimit
+from tradewind.boarding.limits import RateLimit, Seldom
 from tradewind.boarding.standing import Claimed, Idle, Leaving, standing_of
 from tradewind.testing.builders import a_pod
 
@@ -123,3 +123,9 @@ def test_what_is_remembered_of_pods_is_bounded():
         limit.allows(f"pod-{number}", now_s=0.0)
     assert len(limit._buckets) == 10_000
     assert not [limit.allows("pod-11999", now_s=0.0) for _ in range(2)][-1]
+
+
+def test_what_happens_often_is_said_once_in_a_while():
+    seldom = Seldom(60.0)
+    assert [seldom.due("a", now_s=now_s) for now_s in (0, 1, 59, 60, 61)] == [1, 0, 0, 3, 0]
+    assert seldom.due("b", now_s=1) == 1
