@@ -97,12 +97,21 @@ async def share(pid, seconds):
     return (spent_s(pid) - before) / (time.monotonic() - began)
 
 
+def reference_ms():
+    """Return the processor time of a fixed piece of work: what this machine is worth just now."""
+    began = time.process_time()
+    for _ in range(2_000):
+        json.loads(json.dumps({"numbers": list(range(50)), "text": "x" * 200}))
+    return 1000 * (time.process_time() - began)
+
+
 async def measure(airflow, tokens, options):
     pid = airflow.pid
     alone, small = await share(pid, options.seconds / 2), resident_mb(pid)
     async with polling(airflow, tokens, options.hold) as tally:
         before = dict(tally)
         held = await share(pid, options.seconds)
+        reference = reference_ms()
         asked = {status: tally[status] - before.get(status, 0) for status in tally}
         grown = resident_mb(pid) - small
     return {
@@ -113,6 +122,7 @@ async def measure(airflow, tokens, options):
         "answers": asked,
         "ms_per_poll": 1000 * (held - alone) * options.seconds / max(1, sum(asked.values())),
         "memory_mb": grown,
+        "reference_ms": reference,
     }
 
 
