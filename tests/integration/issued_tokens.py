@@ -56,3 +56,20 @@ class Issuer:
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.namespace}],
         }
         await self.cluster.transport.call("POST", f"{path}/rolebindings", body=binding)
+
+    async def may_review_tokens(self, account):
+        """Give the account the right that verifying by TokenReview needs, on the whole cluster."""
+        name = f"{self.namespace}-{account}-reviews"
+        body = {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {
+                "apiGroup": "rbac.authorization.k8s.io",
+                "kind": "ClusterRole",
+                "name": "system:auth-delegator",
+            },
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.namespace}],
+        }
+        path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+        await self.cluster.transport.call("POST", path, body=body)

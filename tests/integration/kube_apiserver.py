@@ -46,8 +46,8 @@ class ApiServer:
         users = ((self.token, "test"), (self.node_token, "node"))
         lines = [f'{token},{user},{user},"system:masters"\n' for token, user in users]
         (folder / "tokens.csv").write_text("".join(lines))
-        key = ["openssl", "genrsa", "-out", str(folder / "sa.key"), "2048"]
-        subprocess.run(key, check=True, capture_output=True)
+        self._signing_keys = []
+        self.rotate_signing_key()
 
     @property
     def server(self):
@@ -62,18 +62,25 @@ class ApiServer:
             + [f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}"]
             + [f"--initial-cluster=default={peer}"]
         )
-        key = self.folder / "sa.key"
         self._spawn(
             [_program("KUBE_APISERVER"), f"--etcd-servers={client}", "--bind-address=127.0.0.1"]
             + [f"--secure-port={self.port}", f"--cert-dir={self.folder / 'certs'}"]
             + [f"--token-auth-file={self.folder / 'tokens.csv'}"]
             + ["--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount"]
-            + ["--service-cluster-ip-range=10.96.0.0/16", f"--service-account-key-file={key}"]
-            + [f"--service-account-signing-key-file={key}"]
+            + ["--service-cluster-ip-range=10.96.0.0/16"]
+            + [f"--service-account-key-file={key}" for key in self._signing_keys]
+            + [f"--service-account-signing-key-file={self._signing_keys[0]}"]
             + ["--service-account-issuer=https://kubernetes.default.svc"]
             + self.flags
         )
         self._wait()
+
+    def rotate_signing_key(self, *, keep_old=False):
+        """Sign ServiceAccount tokens with another key, once started again."""
+        key = self.folder / f"sa-{len(list(self.folder.glob('sa-*.key')))}.key"
+        command = ["openssl", "genrsa", "-out", str(key), "2048"]
+        subprocess.run(command, check=True, capture_output=True)
+        self._signing_keys = [key, *(self._signing_keys if keep_old else ())]
 
     def restart_compacted(self):
         """Forget all history and restart: every watch breaks, every old version is gone."""
