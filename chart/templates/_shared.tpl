@@ -7,6 +7,10 @@ list items, or nothing.
 - name: local-settings
   configMap: {name: {{ include "tradewind.fullname" . }}-local-settings}
 {{- end }}
+{{- include "tradewind.ca.volumes" . }}
+{{- end -}}
+
+{{- define "tradewind.ca.volumes" -}}
 {{- with .Values.airflow.caBundle }}
 {{- if .configMap }}
 - name: ca
@@ -21,6 +25,10 @@ list items, or nothing.
 {{- if .Values.airflow.localSettings }}
 - {name: local-settings, mountPath: /opt/airflow-home/config, readOnly: true}
 {{- end }}
+{{- include "tradewind.ca.mounts" . }}
+{{- end -}}
+
+{{- define "tradewind.ca.mounts" -}}
 {{- if .Values.airflow.caBundle.configMap }}
 - {name: ca, mountPath: /etc/tradewind/ca, readOnly: true}
 {{- end }}

@@ -52,6 +52,13 @@ class Rig:
         rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": verbs}]
         await self.issuer.role("api-server", rules)
 
+    async def restart(self):
+        """Start the stopped server again; connections that were kept broke with it."""
+        self.server.start()
+        await self.admin.close()
+        self.admin = connect(self.server)
+        self.issuer = Issuer(self.admin, self.namespace)
+
     async def close(self):
         await self.admin.close()
 

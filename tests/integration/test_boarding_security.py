@@ -275,7 +275,7 @@ async def test_a_rotated_key_is_learnt_from_the_first_token_it_signed(own_server
         assert (await rig.board(old))[0] == 200
         server.stop()
         server.rotate_signing_key(keep_old=True)
-        server.start()
+        await rig.restart()
         new = await rig.issuer.token(pod=await rig.pod_of(a_launch(), "new"))
         assert jwt.get_unverified_header(old)["kid"] != jwt.get_unverified_header(new)["kid"]
         assert (await rig.board(new))[0] == 200

@@ -12,6 +12,7 @@ from airflow.models.callback import CallbackFetchMethod, ExecutorCallback
 from airflow.models.connection_test import ConnectionTestRequest
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk.definitions.callback import SyncCallback
+from airflow.utils.helpers import log_filename_template_renderer
 from airflow.utils.session import create_session
 from airflow.utils.state import CallbackState
 from scheduler_side import a_row, set_state
@@ -152,11 +153,11 @@ def test_a_log_path_of_the_users_own_may_name_anything_of_the_task(take, monkeyp
         "AIRFLOW__LOGGING__LOG_FILENAME_TEMPLATE",
         "{{ ti.dag_run.run_type }}/{{ ti.operator }}/{{ ti.task_id }}.log",
     )
-    open_launches._log_path.cache_clear()
+    log_filename_template_renderer.cache_clear()
     try:
         workload = json.loads(take(claim_of(a_row())))
     finally:
-        open_launches._log_path.cache_clear()
+        log_filename_template_renderer.cache_clear()
     assert workload["log_path"] == "manual/_PythonDecoratedOperator/work.log"
 
 

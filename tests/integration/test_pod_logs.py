@@ -103,7 +103,7 @@ async def test_the_last_lines_of_a_killed_pod_are_in_the_log_view(
     monkeypatch.setenv("AIRFLOW__TRADEWIND__DELETE_WORKER_PODS_ON_FAILURE", "True")
     with started() as executor:
         ti = await fail_one(executor, real_cluster, node, namespace, kubelet)
-        await synced(executor, lambda: len(executor._task_event_logs) == 2)
+        await synced(executor, lambda: len(executor._task_event_logs) == 3)
         await a_pod(real_cluster, namespace, count=0)
         with create_session() as session:
             SchedulerJobRunner._process_task_event_logs(executor._task_event_logs, session)
@@ -137,4 +137,7 @@ async def test_a_kubelet_that_hangs_holds_up_neither_the_verdict_nor_the_next_ta
         await synced(executor, lambda: executor._loop._bridge.stats().creates == 2)
         await synced(executor, lambda: executor._loop._bridge.stats().deletes == 1)
     assert kubelet.asked
-    assert [row.event for row in executor._task_event_logs] == ["pod failed"]
+    assert [row.event for row in executor._task_event_logs] == [
+        "pod measured",
+        "pod failed",
+    ]

@@ -39,6 +39,9 @@ TRADEWIND_JANITOR_MOST_DELETIONS: {{ $values.mostDeletions }}
 {{- /* What the executor keeps for users, the janitor keeps too. */}}
 TRADEWIND_JANITOR_KEEPS_ENDED: {{ include "tradewind.janitor.option" (dict "root" . "option" "delete_worker_pods" "default" "true") | lower | eq "false" }}
 TRADEWIND_JANITOR_KEEPS_FAILED: {{ include "tradewind.janitor.option" (dict "root" . "option" "delete_worker_pods_on_failure" "default" "false") | lower | ne "true" }}
+{{- if .Values.airflow.caBundle.configMap }}
+SSL_CERT_FILE: /etc/tradewind/ca/ca-bundle.crt
+{{- end }}
 TRADEWIND_JANITOR_KEPT_TTL_S: {{ include "tradewind.janitor.option" (dict "root" . "option" "kept_pod_ttl" "default" "86400") | quote }}
 {{- if ne (include "tradewind.executor.section" .) "tradewind" }}
 TRADEWIND_JANITOR_REMOVED: executor
@@ -82,6 +85,7 @@ containers:
     volumeMounts:
       - {name: tmp, mountPath: /tmp}
       - {name: airflow-login, mountPath: /run/secrets/tradewind/airflow-login, readOnly: true}
+      {{- include "tradewind.ca.mounts" . | nindent 6 }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
@@ -90,4 +94,5 @@ volumes:
       secretName: {{ $values.airflowLogin.existingSecret }}
       defaultMode: 0440
       items: [{key: {{ $values.airflowLogin.passwordKey }}, path: password}]
+  {{- include "tradewind.ca.volumes" . | nindent 2 }}
 {{- end -}}

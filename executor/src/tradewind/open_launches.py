@@ -6,7 +6,6 @@ Airflow's own, minted in that moment. Blocking, on worker threads, in sessions o
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ def _task(claim: Claimed, sentry_integration: str) -> ExecuteTask | Closed:
             ti=TaskInstanceDTO.model_validate(ti, from_attributes=True),
             dag_rel_path=Path(ti.dag_model.relative_fileloc or ""),
             token="",
-            log_path=_log_path()(ti=ti),
+            log_path=log_filename_template_renderer()(ti=ti),
             bundle_info=BundleInfo(
                 name=ti.dag_model.bundle_name, version=ti.dag_run.bundle_version
             ),
@@ -140,10 +139,3 @@ def _is_open(claim: Claimed, state: str | None) -> bool:
 def _connection_test_timeout_s() -> int:
     timeout_s: int = conf.getint("connection_test", "timeout", fallback=60)
     return timeout_s
-
-
-@functools.cache
-def _log_path() -> Callable[..., str]:
-    """Return Airflow's renderer of log paths; making it compiles a template each time."""
-    renderer: Callable[..., str] = log_filename_template_renderer()
-    return renderer
