@@ -147,7 +147,7 @@ def examine_deployment(args: argparse.Namespace) -> None:
     from rich.console import Console  # noqa: PLC0415
 
     from tradewind import _compat, config, rendering  # noqa: PLC0415
-    from tradewind.client import connect  # noqa: PLC0415
+    from tradewind.client import connect, endpoint  # noqa: PLC0415
     from tradewind.doctor import checks, survey  # noqa: PLC0415
     from tradewind.doctor import findings as said  # noqa: PLC0415
 
@@ -161,6 +161,9 @@ def examine_deployment(args: argparse.Namespace) -> None:
             load=lambda: config.load(ExecutorConf()),
             renderer=lambda settings: rendering.renderer(settings, scheduler="doctor"),
             connect=connect.inspect,
+            ask=lambda settings: endpoint.ask(
+                settings.boarding_url, ca_file=settings.boarding_ca_file
+            ),
             airflow=facts,
         )
     )

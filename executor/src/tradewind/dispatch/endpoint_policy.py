@@ -29,6 +29,8 @@ class Standing:
     remedy: str = ""
     is_down: bool = False
     """Nobody answers, or what answers is not ready; it may be back soon."""
+    audience: str = ""
+    """Which it asks of tokens; empty where it does not say."""
     skew_s: float | None = None
     """How far our clock is ahead of the endpoint's, where it told its time."""
 
@@ -41,11 +43,17 @@ def judge(answer: Answer, *, url: str) -> Standing:
     """
     if answer.server_time_s is not None and answer.content_type == _JSON:
         skew_s = answer.asked_s - answer.server_time_s
-        if answer.status == _UNAUTHORIZED:
-            return Standing(answers=True, found=f"pods can board at {url}", skew_s=skew_s)
+        missing = _missing(answer)
+        if not missing:
+            return Standing(
+                answers=True,
+                found=f"pods can board at {url}",
+                audience=answer.health.audience if answer.health else "",
+                skew_s=skew_s,
+            )
         return Standing(
             answers=False,
-            found=f"the endpoint at {url} is not ready: {_said(answer)}",
+            found=f"the endpoint at {url} is not ready: {missing}",
             remedy="wait, or read the API server's log",
             is_down=True,
             skew_s=skew_s,
@@ -69,6 +77,16 @@ def _other(answer: Answer) -> tuple[str, str]:
     if answer.status >= _ERROR:
         return _said(answer), "read the API server's log, and that of what stands in front of it"
     return f"something else answers: {_said(answer)}", _LOAD_IT
+
+
+def _missing(answer: Answer) -> str:
+    """Return what keeps our endpoint from handing workloads out, or ""."""
+    if answer.status != _UNAUTHORIZED:
+        return _said(answer)
+    health = answer.health
+    if health is None or health.is_ready:
+        return ""
+    return health.not_ready or "it says so itself"
 
 
 def _said(answer: Answer) -> str:

@@ -52,7 +52,7 @@ PERMISSIONS: tuple[Permission, ...] = (
         verb="patch",
         resource="pods",
         need=Need.USEFUL,
-        purpose="take over pods of Airflow's KubernetesExecutor",
+        purpose="claim pods of warm pools, nor take over pods of Airflow's KubernetesExecutor",
     ),
     Permission(
         verb="get",

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
+from tradewind.client.endpoint import Answer
 from tradewind.client.errors import ApiError, ClusterError
 from tradewind.client.inspection import Inspection, LimitRange, Quota
 from tradewind.config import Settings
+from tradewind.dispatch import endpoint_policy
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.renderer import Renderer
-from tradewind.doctor import capacity, checks, permissions
+from tradewind.doctor import boarding, capacity, checks, permissions
 from tradewind.doctor.checks import AirflowFacts
 from tradewind.doctor.findings import Finding, fail, ok, warn
 from tradewind.errors import ConfigError
@@ -26,6 +28,7 @@ async def examine(
     load: Callable[[], Settings],
     renderer: Callable[[Settings], Renderer],
     connect: Callable[[Settings], Inspection],
+    ask: Callable[[Settings], Awaitable[Answer]],
     airflow: AirflowFacts,
 ) -> list[Finding]:
     """Return everything found, of Airflow and the settings first, then of the cluster.
@@ -47,10 +50,20 @@ async def examine(
     except ConfigError as error:
         return [*findings, fail(SETTINGS, str(error), "correct it and run this again")]
     try:
+        findings += await _boarding(settings, ask)
         surveyed = _survey(inspection, settings, renderer(settings))
         return findings + [finding async for finding in surveyed]
     finally:
         await inspection.close()
+
+
+async def _boarding(
+    settings: Settings, ask: Callable[[Settings], Awaitable[Answer]]
+) -> list[Finding]:
+    standing = None
+    if settings.boarding_url and settings.delivery != "args":
+        standing = endpoint_policy.judge(await ask(settings), url=settings.boarding_url)
+    return boarding.judge(standing, delivery=settings.delivery, audience=settings.boarding_audience)
 
 
 async def _survey(

@@ -28,6 +28,7 @@ _RESERVED_ENV = _OF_ONE_LAUNCH | {
     contract.ENV_URL,
     contract.ENV_TOKEN_FILE,
     contract.ENV_HOLD,
+    contract.ENV_TERMINATION_FILE,
 }
 _HASH_CHARS = 16
 
@@ -104,13 +105,14 @@ def _container(container: Manifest, boarding: Boarding, *, idle: bool) -> Manife
     }
     if not idle:
         env[contract.ENV_BUDGET] = f"{boarding.budget_s:g}"
+    farewell = container.get("terminationMessagePath") or contract.TERMINATION_FILE
+    if farewell != contract.TERMINATION_FILE:
+        env[contract.ENV_TERMINATION_FILE] = farewell
     mount = {"name": TOKEN_VOLUME, "mountPath": _FOLDER, "readOnly": True}
     ours = {
         "args": container.get("args") or list(WORKER),
         "env": [*said, *({"name": name, "value": value} for name, value in env.items())],
         "volumeMounts": [*mounts, mount],
-        # Where the worker leaves its farewell.
-        "terminationMessagePath": contract.TERMINATION_FILE,
     }
     return container | ours
 

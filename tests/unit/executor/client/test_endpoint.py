@@ -4,18 +4,48 @@ import pytest
 
 from tradewind import contract
 from tradewind.client import endpoint
+from tradewind.client.endpoint import Health
+
+OURS = {"Content_Type": "application/json", "Tradewind_Server_Time": "1700000000.5"}
 
 
 async def test_the_question_names_no_pod_and_carries_no_token(serve, answer):
-    head = {"Content_Type": "application/json", "Tradewind_Server_Time": "1700000000.5"}
-    raw = await serve(answer(401, b'{"reason":"no token"}', **head))
-    found = await endpoint.ask(f"{raw.url}/tradewind/v1/board")
-    assert raw.requests[0].startswith("POST /tradewind/v1/board ")
+    raw = await serve(answer(401, b'{"reason":"no token"}', **OURS))
+    found = await endpoint.ask(f"{raw.url}/custom/path")
+    assert raw.requests[0].startswith("POST /custom/path ")
     assert "Authorization" not in raw.requests[0]
     assert (found.status, found.content_type) == (401, "application/json")
     assert found.server_time_s == 1700000000.5
     assert found.text == '{"reason":"no token"}'
+    assert found.health is None
     assert contract.SERVER_TIME == "Tradewind-Server-Time"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "expected"),
+    [
+        pytest.param(
+            200,
+            {"status": "ready", "not_ready": [], "audience": "x"},
+            Health(is_ready=True, audience="x"),
+            id="ready",
+        ),
+        pytest.param(
+            200,
+            {"status": "degraded", "not_ready": ["may not watch pods", "no keys"]},
+            Health(is_ready=False, not_ready="may not watch pods; no keys"),
+            id="degraded",
+        ),
+        pytest.param(503, {"status": "starting"}, Health(is_ready=False), id="starting"),
+        pytest.param(200, ["x"], None, id="odd"),
+    ],
+)
+async def test_our_endpoint_is_asked_whether_it_is_ready(serve, answer, status, said, expected):
+    health = answer(status, json.dumps(said).encode(), Content_Type="application/json")
+    raw = await serve(answer(401, b"{}", **OURS), health)
+    found = await endpoint.ask(f"{raw.url}{contract.URL_PREFIX}{contract.BOARD_PATH}")
+    assert raw.requests[1].startswith("GET /tradewind/v1/health ")
+    assert found.health == expected
 
 
 async def test_a_web_page_is_not_read_whole(serve, answer):

@@ -1,9 +1,10 @@
 import asyncio
 import logging
+from dataclasses import replace
 
 import pytest
 
-from tradewind.client.endpoint import Answer
+from tradewind.client.endpoint import Answer, Health
 from tradewind.dispatch import endpoint_policy
 from tradewind.dispatch.endpoint import LATER_S, SOON_FOR_S, SOON_S, Endpoint
 
@@ -22,6 +23,18 @@ REFUSED = Answer(text="ClientConnectorError: refused")
             False,
             "is not ready: status 503 application/json: starting",
             id="ours-not-ready",
+        ),
+        pytest.param(
+            replace(GOOD, health=Health(is_ready=True, audience="x")),
+            True,
+            "pods can board",
+            id="ours-and-ready",
+        ),
+        pytest.param(
+            replace(GOOD, health=Health(is_ready=False, not_ready="may not watch pods")),
+            False,
+            "is not ready: may not watch pods",
+            id="ours-without-leave-to-watch-pods",
         ),
         pytest.param(
             Answer(status=200, content_type="text/html", text="<!doctype html>"),
@@ -62,6 +75,22 @@ def test_who_answers_where_pods_board(answer, answers, words):
     assert words in standing.found
     assert URL in standing.found
     assert bool(standing.remedy) is not answers
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_down"),
+    [
+        (GOOD, False),
+        (REFUSED, True),
+        (Answer(status=502, content_type="text/html"), True),
+        (replace(GOOD, health=Health(is_ready=False)), True),
+        (Answer(status=200, content_type="text/html"), False),
+        (Answer(status=404), False),
+    ],
+    ids=["ours", "nobody", "proxy", "not-ready", "the-ui", "no-path"],
+)
+def test_what_may_be_back_soon_is_down(answer, is_down):
+    assert endpoint_policy.judge(answer, url=URL).is_down is is_down
 
 
 def test_it_tells_how_far_apart_the_clocks_are():

@@ -6,7 +6,8 @@ import pytest
 from airflow.cli import cli_parser
 
 from tradewind import cli
-from tradewind.client import connect
+from tradewind.client import connect, endpoint
+from tradewind.client.endpoint import Answer
 from tradewind.client.errors import ApiError, ConnectionLostError
 from tradewind.client.inspection import LimitRange, Quota
 from tradewind.dispatch.renderer import Renderer
@@ -77,7 +78,11 @@ def template(tmp_path):
 @pytest.fixture
 def run(template):
     async def run(inspection, **options):
-        values = {"pod_template_file": str(template), "namespace": "tasks"} | options
+        values = {
+            "pod_template_file": str(template),
+            "namespace": "tasks",
+            "boarding_url": "http://api/tradewind/v1/board",
+        } | options
         return await examine(
             load=lambda: settings(**values),
             renderer=lambda loaded: Renderer(
@@ -86,10 +91,15 @@ def run(template):
                 scheduler="doctor",
             ),
             connect=lambda _: inspection,
+            ask=ask,
             airflow=AIRFLOW,
         )
 
     return run
+
+
+async def ask(_):
+    return Answer(status=401, content_type="application/json", server_time_s=100.0, asked_s=100.0)
 
 
 def of(findings, check):
@@ -105,6 +115,8 @@ async def test_a_sound_deployment_has_nothing_but_good_findings(run):
         "Airflow",
         "settings",
         "timeouts",
+        "boarding",
+        "clock",
         "pod template",
         "API server",
         "clock",
@@ -254,3 +266,28 @@ def test_missing_credentials_are_a_finding(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         doctor("--json")
     assert "no kubeconfig" in json.loads(capsys.readouterr().out)[-1]["found"]
+
+
+async def test_what_answers_where_pods_board_is_judged(run):
+    (finding,) = of(await run(PlayedInspection(), boarding_url=""), "boarding")
+    assert finding.state is State.WARN
+    (finding,) = of(await run(PlayedInspection(), delivery="args"), "boarding")
+    assert finding.state is State.OK
+
+
+@pytest.mark.usefixtures("played")
+def test_the_command_asks_the_address_of_the_settings(capsys, monkeypatch):
+    asked = []
+
+    async def answer(url, *, ca_file):
+        asked.append((url, ca_file))
+        return Answer(status=200, content_type="text/html")
+
+    monkeypatch.setattr(endpoint, "ask", answer)
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "https://api/execution/")
+    monkeypatch.setenv("AIRFLOW__API__SSL_CERT", "/etc/ca.crt")
+    doctor("--json")
+    found = [one for one in json.loads(capsys.readouterr().out) if one["check"] == "boarding"]
+    assert asked == [("https://api/tradewind/v1/board", "/etc/ca.crt")]
+    assert [one["state"] for one in found] == ["warn"]
+    assert "did not load the plugin, so workloads" in found[0]["found"]

@@ -138,7 +138,9 @@ STOLEN = {"name": "tradewind-token", "mountPath": "/elsewhere"}
             in_base(volumeMounts=[{"name": "t", "mountPath": "/var/run/secrets/tradewind/"}]),
             id="folder",
         ),
-        pytest.param(in_base(terminationMessagePath="/tmp/m"), id="farewell"),
+        pytest.param(
+            in_base(env=[{"name": contract.ENV_TERMINATION_FILE, "value": "/tmp/x"}]), id="farewell"
+        ),
         pytest.param(
             {"spec": {"volumes": [{"name": "tradewind-token", "emptyDir": {}}]}}, id="volume"
         ),
@@ -177,6 +179,13 @@ def test_the_seal_mends_what_a_hook_removed():
     assert base_of(mended)["args"] == ["python", "-m", "tradewind.worker"]
     assert env_of(mended)[contract.ENV_TEMPLATE] == hash_of(mended)
     assert [one["name"] for one in mended["spec"]["volumes"]] == ["tradewind-token"]
+
+
+def test_the_worker_says_farewell_where_the_kubelet_reads_it():
+    env = env_of(rendered(LAUNCH, in_base(terminationMessagePath="/tmp/farewell")))
+    assert env[contract.ENV_TERMINATION_FILE] == "/tmp/farewell"
+    plain = env_of(rendered(LAUNCH, in_base(terminationMessagePath=contract.TERMINATION_FILE)))
+    assert contract.ENV_TERMINATION_FILE not in plain
 
 
 def test_a_hook_may_wrap_the_worker():
