@@ -34,12 +34,14 @@ def eventually():
 class World:
     """An engine over a fake cluster, with task instances the test writes."""
 
-    def __init__(self, tmp_path, clock, eventually):
+    def __init__(self, tmp_path, clock, eventually, delivery):
+        self._delivery = {"delivery": delivery, "boarding_url": "http://api/tradewind/v1/board"}
         self.cluster = FaultyCluster()
         self.outcomes = []
         self.rows = {}
         self.reads = 0
         self.events = []
+        self.endpoint = None
         self.stray_rows = {}
         self.judge = wait
         self.measured = UNMEASURED
@@ -52,7 +54,7 @@ class World:
     def engine(self, *, mutate=None, **options):
         return Engine(
             self.cluster,
-            settings=settings(**options),
+            settings=settings(**(self._delivery | options)),
             renderer=self.renderer(mutate, **options),
             read_facts=lambda row_ids: self.read(row_ids),  # noqa: PLW0108 - tests replace it
             emit=self.outcomes.append,
@@ -69,7 +71,8 @@ class World:
         )
 
     def renderer(self, mutate=None, **options):
-        chosen = settings(pod_template_file=str(self._template), **options)
+        said = self._delivery | options
+        chosen = settings(pod_template_file=str(self._template), **said)
         return Renderer(chosen, airflow_version="3.3.2", scheduler="7", mutate=mutate)
 
     @contextlib.asynccontextmanager
@@ -132,5 +135,11 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path, clock, eventually):
-    return World(tmp_path, clock, eventually)
+def delivery(request):
+    """How pods get their workload; a module whose claims hold both ways parametrizes it."""
+    return getattr(request, "param", "args")
+
+
+@pytest.fixture
+def world(tmp_path, clock, eventually, delivery):
+    return World(tmp_path, clock, eventually, delivery)

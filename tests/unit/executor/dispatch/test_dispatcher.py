@@ -13,6 +13,8 @@ from tradewind.testing.builders import (
     base_running,
 )
 
+pytestmark = pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True)
+
 NAMESPACE = "default"
 TOO_BIG = ApiError(
     403, message="exceeded quota: tasks, requested: cpu=8, used: cpu=5, limited: cpu=10"

@@ -9,6 +9,8 @@ from tradewind.client.errors import ConnectionLostError
 from tradewind.dispatch.settle import Verdict
 from tradewind.testing.builders import a_launch, base_ended, base_running
 
+pytestmark = pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True)
+
 NAMESPACE = "default"
 LIVE = {"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
 DEAD = {"state": {"terminated": {"exitCode": 1}}}

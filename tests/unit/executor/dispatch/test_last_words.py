@@ -16,6 +16,8 @@ from tradewind.testing.builders import (
     condition,
 )
 
+pytestmark = pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True)
+
 NAMESPACE = "default"
 DELETING = {"delete_worker_pods_on_failure": "True"}
 

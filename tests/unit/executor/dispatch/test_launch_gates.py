@@ -9,6 +9,8 @@ from tradewind.client.errors import ApiError, ConnectionLostError
 from tradewind.dispatch.settle import Verdict
 from tradewind.testing.builders import a_launch, a_task, base_ended, base_running
 
+pytestmark = pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True)
+
 NAMESPACE = "default"
 
 

@@ -9,6 +9,8 @@ from tradewind.client.errors import ApiError, ConnectionLostError
 from tradewind.dispatch.engine import Orphan
 from tradewind.testing.builders import a_launch, base_running
 
+pytestmark = pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True)
+
 NAMESPACE = "default"
 
 

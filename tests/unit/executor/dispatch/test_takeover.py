@@ -9,6 +9,11 @@ from tradewind.pods import labels
 from tradewind.testing.builders import a_pod, a_task, base_ended, base_running
 from tradewind.testing.fake_cluster import FakeCluster
 
+pytestmark = [
+    pytest.mark.usefixtures("delivery"),
+    pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True),
+]
+
 TASK = a_task()
 LAUNCH = uuid.UUID(int=5)
 
