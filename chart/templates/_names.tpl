@@ -56,6 +56,11 @@ http://{{ include "tradewind.serviceAddress" (dict "root" . "component" $compone
 http://{{ include "tradewind.serviceAddress" (dict "root" . "component" "api-server") }}/tradewind/v1/board
 {{- end -}}
 
+{{/* "true" where task pods fetch their workload from the API server. */}}
+{{- define "tradewind.boards" -}}
+{{- if and (not (include "tradewind.executor.isLocal" .)) (eq (include "tradewind.executor.section" .) "tradewind") }}true{{ end -}}
+{{- end -}}
+
 {{/* Every namespace in which tasks may run, as JSON: the release's own first. */}}
 {{- define "tradewind.taskNamespaces" -}}
 {{- toJson (prepend (without .Values.executor.namespaces .Release.Namespace) .Release.Namespace) -}}

@@ -43,7 +43,7 @@ def connections(documents):
         pytest.param(
             "default",
             {(client, "postgresql", 5432) for client in DATABASE | {"migrate"}}
-            | {("task", "api-server", 8080), ("test", "api-server", 8080)}
+            | {(caller, "api-server", 8080) for caller in ("task", "test", "scheduler")}
             | {("api-server", "triggerer", 8794)},
             id="default",
         ),
@@ -62,7 +62,7 @@ def connections(documents):
                 for caller in ("task", "test")
                 for server in ("api-server", "execution-api")
             }
-            | {("api-server", "triggerer", 8794)},
+            | {("scheduler", "api-server", 8080), ("api-server", "triggerer", 8794)},
             id="pool-and-separate-execution-api",
         ),
         pytest.param(
@@ -71,7 +71,7 @@ def connections(documents):
                 (client, "postgresql", 5432)
                 for client in DATABASE | {"migrate", "bootstrap", "db-cleanup"}
             }
-            | {("task", "api-server", 8080), ("test", "api-server", 8080)}
+            | {(caller, "api-server", 8080) for caller in ("task", "test", "scheduler")}
             | {("api-server", "triggerer", 8794)},
             id="bootstrap-and-cleanup",
         ),

@@ -86,11 +86,13 @@ not written here is denied. Peers are pods of this release; `task` is in every n
 {{- $callers := list "test" -}}
 {{- if $launches }}{{ $callers = append $callers "task" }}{{ end -}}
 {{- if $local }}{{ $callers = append $callers "scheduler" }}{{ end -}}
+{{- $boards := include "tradewind.boards" . -}}
 {{- $clients := include "tradewind.network.clients" . | fromJsonArray -}}
 api-server:
   ingress:
     {{- if .Values.networkPolicy.apiServerFrom }}
-    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $callers "port" 8080) | nindent 4 }}
+    {{- $visitors := ternary (append $callers "scheduler" | uniq) $callers (ne $boards "") }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $visitors "port" 8080) | nindent 4 }}
     - from:
         {{- toYaml .Values.networkPolicy.apiServerFrom | nindent 8 }}
       ports: [{protocol: TCP, port: 8080}]
@@ -111,6 +113,7 @@ api-server:
     {{- include "tradewind.network.public" . | nindent 4 }}
     {{- end }}
 scheduler:
+  # It asks the API server whether pods can fetch their workloads there.
   ingress:
     {{- if $local }}
     {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" (list "api-server") "port" 8793) | nindent 4 }}
@@ -118,6 +121,9 @@ scheduler:
   egress:
     {{- if $launches }}
     {{- include "tradewind.network.kubernetesApi" . | nindent 4 }}
+    {{- end }}
+    {{- if and $boards (not $local) }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" (list "api-server") "port" 8080) | nindent 4 }}
     {{- end }}
     {{- if $local }}
     {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" $servers "port" 8080) | nindent 4 }}
