@@ -103,7 +103,13 @@ contexts: [{{name: test, context: {{cluster: c, user: u}}}}]
 
 
 @pytest.fixture
-def configured(monkeypatch, tmp_path, kubeconfig, namespace):
+def delivery(request):
+    """How pods get their workload; a module whose claims hold both ways parametrizes it."""
+    return getattr(request, "param", "args")
+
+
+@pytest.fixture
+def configured(monkeypatch, tmp_path, kubeconfig, namespace, delivery):
     template = tmp_path / "pod.yaml"
     template.write_text(TEMPLATE)
     options = {
@@ -111,6 +117,8 @@ def configured(monkeypatch, tmp_path, kubeconfig, namespace):
         "POD_TEMPLATE_FILE": str(template),
         "IN_CLUSTER": "False",
         "CONFIG_FILE": str(kubeconfig),
+        "DELIVERY": delivery,
+        "BOARDING_URL": "http://127.0.0.1:1/tradewind/v1/board",
     }
     for name, value in options.items():
         monkeypatch.setenv(f"AIRFLOW__TRADEWIND__{name}", value)

@@ -2,8 +2,10 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
+from airflow._shared.timezones import timezone
 from airflow.cli import cli_parser
 from airflow.executors.workloads import ExecuteCallback
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -16,6 +18,7 @@ from airflow.utils.state import CallbackState, TaskInstanceState
 from scheduler_side import a_pod, a_row, queue, set_state, started, synced
 from sqlalchemy import select
 
+from tradewind.contract import Farewell, Measured
 from tradewind.testing.builders import base_ended, base_running, base_waiting
 
 pytestmark = pytest.mark.usefixtures("database", "configured")
@@ -45,7 +48,9 @@ async def test_the_cause_of_an_end_is_in_airflows_log_table(real_cluster, node, 
         await node.set_status(namespace, pod.metadata.name, base_ended(137, reason="OOMKilled"))
         await synced(executor, lambda: executor.event_buffer)
         save_rows(executor)
-    ((event, task_id, run_id, try_number, map_index, extra),) = rows_of(ti)
+    ((event, task_id, run_id, try_number, map_index, extra),) = [
+        row for row in rows_of(ti) if row[0] == "pod failed"
+    ]
     assert (event, task_id, run_id, try_number, map_index) == (
         "pod failed",
         "work",
@@ -54,6 +59,30 @@ async def test_the_cause_of_an_end_is_in_airflows_log_table(real_cluster, node, 
         -1,
     )
     assert "OOMKilled" in extra
+
+
+@pytest.mark.parametrize("delivery", ["boarding"], indirect=True)
+async def test_where_the_time_of_a_launch_went_is_in_airflows_log_table(
+    real_cluster, node, namespace, capsys, monkeypatch
+):
+    monkeypatch.setenv("COLUMNS", "300")
+    ti = a_row()
+    queued = timezone.utcnow() - timedelta(seconds=10)
+    with started() as executor:
+        queue(executor, ti)
+        pod = await a_pod(real_cluster, namespace)
+        set_state(ti, TaskInstanceState.SUCCESS, queued_dttm=queued)
+        farewell = Farewell(ended="ran", run_s=queued.timestamp() + 2.5, peak_memory_bytes=2**28)
+        await node.set_status(namespace, pod.metadata.name, base_ended(message=farewell.encode()))
+        await synced(executor, lambda: executor.event_buffer)
+        save_rows(executor)
+    ((event, *_, extra),) = rows_of(ti)
+    told = Measured.decode(extra)
+    assert event == "pod measured"
+    assert (told.temperature, told.run_ms, told.peak_memory_bytes) == ("cold", 2500, 2**28)
+    assert told.claimed_ms >= 10_000
+    said = " ".join(why(capsys, ti.dag_id, "work").split())
+    assert "started 2500 ms after it was queued; peak memory 256Mi" in said
 
 
 async def test_what_the_dispatcher_notes_is_saved_row_by_row():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tradewind.client import connect
+from tradewind.client import connect, endpoint
 from tradewind.dispatch.renderer import Renderer
 from tradewind.doctor.checks import EXECUTOR, AirflowFacts
 from tradewind.doctor.findings import State, worst
@@ -35,6 +35,7 @@ def visit(api_server, namespace, pod, tmp_path):
             "pod_template_file": str(tmp_path / "pod.yaml"),
             "in_cluster": "False",
             "config_file": str(tmp_path / "kubeconfig"),
+            "delivery": "args",
         }
         return await examine(
             load=lambda: settings(**values),
@@ -44,6 +45,7 @@ def visit(api_server, namespace, pod, tmp_path):
                 scheduler="doctor",
             ),
             connect=connect.inspect,
+            ask=lambda loaded: endpoint.ask(loaded.boarding_url),
             airflow=AIRFLOW,
         )
 

@@ -1,6 +1,7 @@
 """The executor as the scheduler uses it: real API server, real database rows, no kubelet."""
 
 import asyncio
+import json
 import time
 import uuid
 
@@ -12,8 +13,10 @@ from tradewind.executor import TradewindExecutor
 from tradewind.testing.builders import base_ended, base_running, base_waiting
 
 pytestmark = pytest.mark.usefixtures("database", "configured")
+BOTH_WAYS = pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True)
 
 
+@BOTH_WAYS
 async def test_a_task_runs_in_one_pod_and_the_pod_goes(real_cluster, node, namespace):
     ti = a_row()
     with started() as executor:
@@ -42,6 +45,22 @@ async def test_the_pods_arguments_carry_the_workload_with_a_fresh_token(real_clu
     assert b'\\"token\\":\\"ey' in raw, "the queued workload had an empty token"
 
 
+@pytest.mark.parametrize("delivery", ["boarding"], indirect=True)
+async def test_a_pod_that_boards_holds_neither_workload_nor_token(real_cluster, namespace):
+    ti = a_row()
+    with started() as executor:
+        queue(executor, ti)
+        pod = await a_pod(real_cluster, namespace)
+        raw = await real_cluster._call(
+            "GET", f"/api/v1/namespaces/{namespace}/pods/{pod.metadata.name}"
+        )
+    assert b"eyJ" not in raw
+    assert pod.metadata.annotations["tradewind/row-id"] == str(ti.id)
+    (token,) = [v for v in json.loads(raw)["spec"]["volumes"] if v["name"] == "tradewind-token"]
+    assert token["projected"]["sources"][0]["serviceAccountToken"]["audience"] == "tradewind"
+
+
+@BOTH_WAYS
 async def test_a_dead_pod_of_a_running_task_fails_it_with_the_reason(real_cluster, node, namespace):
     ti = a_row()
     with started() as executor:
@@ -56,6 +75,7 @@ async def test_a_dead_pod_of_a_running_task_fails_it_with_the_reason(real_cluste
     assert "OOMKilled" in info
 
 
+@BOTH_WAYS
 async def test_a_resumed_task_is_not_ended_by_its_earlier_pod(real_cluster, node, namespace):
     ti = a_row()
     with started() as executor:
@@ -73,6 +93,7 @@ async def test_a_resumed_task_is_not_ended_by_its_earlier_pod(real_cluster, node
         assert ti.key in executor.running
 
 
+@BOTH_WAYS
 async def test_another_scheduler_adopts_what_a_dead_one_left(real_cluster, node, namespace):
     ti, lost = a_row(), a_row()
     with started() as dead:
@@ -88,6 +109,7 @@ async def test_another_scheduler_adopts_what_a_dead_one_left(real_cluster, node,
         await a_pod(real_cluster, namespace, count=0)
 
 
+@BOTH_WAYS
 async def test_a_revoked_task_loses_its_pod_without_an_event(real_cluster, namespace):
     ti = a_row()
     with started() as executor:

@@ -6,11 +6,9 @@ import functools
 
 from tradewind import _compat, rendering
 from tradewind.bridge import Emit
-from tradewind.client import endpoint as client
 from tradewind.client.connect import connect
 from tradewind.clock import SystemClock
 from tradewind.config import Settings
-from tradewind.dispatch.endpoint import Endpoint
 from tradewind.dispatch.engine import Engine
 from tradewind.dispatch.hooks import Hooks, OnEvent, ReadAbandoned
 from tradewind.dispatch.pending_judge import PendingJudge, patience
@@ -34,11 +32,7 @@ def engine(
 
     """
     cluster, clock = connect(settings, measured=measured), SystemClock()
-    endpoint = Endpoint(
-        settings.boarding_url,
-        ask=functools.partial(client.ask, ca_file=settings.boarding_ca_file),
-        clock=clock,
-    )
+    endpoint = rendering.endpoint(settings)
     return Engine(
         cluster,
         settings=settings,

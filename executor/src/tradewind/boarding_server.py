@@ -65,7 +65,9 @@ def make_app() -> FastAPI | None:
         measured=measured,
     )
     _keep_out_of_access_log()
-    return create_app(service, version=__version__)
+    audiences = {_settings(executor).boarding_audience for executor in executors}
+    audience = audiences.pop() if len(audiences) == 1 else ""
+    return create_app(service, version=__version__, audience=audience)
 
 
 def _keep_out_of_access_log() -> None:

@@ -21,10 +21,14 @@ from airflow.utils.session import create_session
 from sqlalchemy import select
 
 from tradewind import _compat, pod_models, workloads
+from tradewind.client import endpoint as client
+from tradewind.clock import SystemClock
 from tradewind.config import Settings
 from tradewind.dispatch.endpoint import Endpoint
+from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.renderer import Renderer
 from tradewind.errors import ConfigError
+from tradewind.pods.merge import Manifest
 
 TOKEN = "<token, minted when the pod is created>"  # noqa: S105 - the opposite of a secret
 NO_RUN = "manual__not_run_yet"
@@ -48,6 +52,12 @@ def renderer(settings: Settings, *, scheduler: str, endpoint: Endpoint | None = 
     )
 
 
+def endpoint(settings: Settings) -> Endpoint:
+    """Return what is known of where pods board; nothing yet."""
+    ask = functools.partial(client.ask, ca_file=settings.boarding_ca_file)
+    return Endpoint(settings.boarding_url, ask=ask, clock=SystemClock())
+
+
 def as_yaml(
     dag_id: str, task_id: str, *, run_id: str | None, map_index: int, settings: Settings
 ) -> str:
@@ -68,10 +78,18 @@ def as_yaml(
         scheduler = str(ti.queued_by_job_id or "")
         session.rollback()
     launch = workloads.launch_of(workload, mint=lambda _: TOKEN)
-    manifest = asyncio.run(renderer(settings, scheduler=scheduler).render(launch, ordinal=0))
+    manifest = asyncio.run(_rendered(launch, settings=settings, scheduler=scheduler))
     queued = _compat.launch_id_of(workload.ti.external_executor_id) is not None
     text: str = yaml.safe_dump(manifest, sort_keys=False, allow_unicode=True, width=100)
     return text if queued else _NOT_QUEUED + text
+
+
+async def _rendered(launch: Launch, *, settings: Settings, scheduler: str) -> Manifest:
+    boards = endpoint(settings)
+    if settings.delivery == "auto" and settings.boarding_url:
+        await boards.look()
+    rendering = renderer(settings, scheduler=scheduler, endpoint=boards)
+    return await rendering.render(launch, ordinal=0)
 
 
 def _stored(session: Any, dag_id: str, task_id: str, run_id: str, map_index: int) -> TaskInstance:

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tradewind import _compat, assembly, workloads
+from tradewind.client import endpoint as client
+from tradewind.client.endpoint import Answer
 from tradewind.client.tls import KeyPair
 from tradewind.dispatch.settle import TaskFacts
 from tradewind.executor import TradewindExecutor
@@ -159,9 +161,23 @@ def template(tmp_path, monkeypatch):
     return path
 
 
+async def _nobody(_, **__):
+    """Stand where nobody answers: no test waits for a network."""
+    return Answer(text="nobody")
+
+
 @pytest.fixture
-def scheduler(monkeypatch, template):
+def delivery(request):
+    """How pods get their workload; a test whose claim holds both ways parametrizes it."""
+    return getattr(request, "param", "args")
+
+
+@pytest.fixture
+def scheduler(monkeypatch, template, delivery):
     cluster = FakeCluster()
+    monkeypatch.setenv("AIRFLOW__TRADEWIND__DELIVERY", delivery)
+    monkeypatch.setenv("AIRFLOW__TRADEWIND__BOARDING_URL", "http://api/tradewind/v1/board")
+    monkeypatch.setattr(client, "ask", _nobody)
 
     def connect(_, *, measured):
         cluster._news = asyncio.Condition()  # It belongs to the first loop that waits on it.

@@ -16,9 +16,12 @@ from tradewind.client.errors import ApiError
 from tradewind.errors import ConfigError
 from tradewind.executor import TradewindExecutor
 
+BOTH_WAYS = pytest.mark.parametrize("delivery", ["args", "boarding"], indirect=True)
+
 # -- a task -----------------------------------------------------------------------------------
 
 
+@BOTH_WAYS
 def test_a_task_is_running_until_its_pod_ended(scheduler):
     workload = scheduler.a_task()
     with scheduler.started() as executor:
@@ -33,6 +36,7 @@ def test_a_task_is_running_until_its_pod_ended(scheduler):
         assert scheduler.events() == {workload.key: TaskInstanceState.SUCCESS}
 
 
+@BOTH_WAYS
 def test_no_event_of_a_task_touches_its_launch_id(scheduler):
     # The scheduler writes the info of QUEUED and RUNNING events into external_executor_id.
     workload = scheduler.a_task()
@@ -43,6 +47,7 @@ def test_no_event_of_a_task_touches_its_launch_id(scheduler):
         assert scheduler.events() == {}
 
 
+@BOTH_WAYS
 def test_a_row_queued_by_another_executor_is_launched_under_its_primary_key(scheduler):
     workload = scheduler.a_task(external_executor_id="7")
     with scheduler.started():
@@ -82,6 +87,7 @@ def test_the_worker_knows_that_it_runs_in_a_pod(scheduler):
     assert {"name": "AIRFLOW_IS_K8S_EXECUTOR_POD", "value": "True"} in env
 
 
+@BOTH_WAYS
 def test_a_template_and_an_override_of_its_own_shape_a_tasks_pod(scheduler, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("kind: Pod\nspec: {containers: [{name: base, image: own}], nodeName: n1}")
@@ -119,6 +125,7 @@ def test_nothing_of_a_task_but_its_name_is_logged(scheduler, caplog, capfd):
 # -- callbacks and connection tests --------------------------------------------------------------
 
 
+@BOTH_WAYS
 def test_a_callback_is_reported_running_and_then_by_its_pods_end(scheduler):
     workload = scheduler.a_callback()
     with scheduler.started() as executor:
@@ -135,6 +142,7 @@ def test_a_callback_is_reported_running_and_then_by_its_pods_end(scheduler):
         assert workload.key not in executor.running
 
 
+@BOTH_WAYS
 def test_a_callback_that_failed_says_why(scheduler):
     workload = scheduler.a_callback()
     with scheduler.started() as executor:
@@ -146,6 +154,7 @@ def test_a_callback_that_failed_says_why(scheduler):
     assert "exit code 1" in info
 
 
+@BOTH_WAYS
 def test_a_callback_whose_pod_never_began_gets_another(scheduler):
     workload = scheduler.a_callback()
     with scheduler.started():
@@ -156,6 +165,7 @@ def test_a_callback_whose_pod_never_began_gets_another(scheduler):
         assert scheduler.events() == {}
 
 
+@BOTH_WAYS
 def test_a_callbacks_pod_is_known_by_its_dag_and_is_no_task_pod(scheduler):
     context = {"context": {"dag_run": {"dag_run_id": "manual__1"}}}
     workload = scheduler.a_callback(kwargs=context)
@@ -168,7 +178,12 @@ def test_a_callbacks_pod_is_known_by_its_dag_and_is_no_task_pod(scheduler):
     assert metadata["labels"]["tradewind/launch-id"] == workload.callback.id
     assert metadata["labels"]["dag_id"] == "etl"
     assert metadata["labels"]["run_id"] == "manual__1"
-    assert metadata["annotations"] == {"dag_id": "etl", "run_id": "manual__1"}
+    notes = {k: v for k, v in metadata["annotations"].items() if k != "tradewind/claimed-at"}
+    assert notes == {
+        "dag_id": "etl",
+        "run_id": "manual__1",
+        "tradewind/row-id": workload.callback.id,
+    }
     assert "kubernetes_executor" not in metadata["labels"], "upstream would try to adopt it"
 
 
@@ -184,6 +199,7 @@ def test_callbacks_go_before_tasks_up_to_the_free_slots(scheduler):
         assert "-callback-" in scheduler.pod()
 
 
+@BOTH_WAYS
 def test_a_connection_test_runs_in_a_pod_and_frees_its_slot(scheduler):
     workload = scheduler.a_connection_test()
     with scheduler.started() as executor:
@@ -197,6 +213,7 @@ def test_a_connection_test_runs_in_a_pod_and_frees_its_slot(scheduler):
         scheduler.until(lambda: workload.key not in executor.running)
 
 
+@BOTH_WAYS
 def test_a_connection_test_without_a_result_gets_its_reason_written(scheduler):
     workload = scheduler.a_connection_test()
     with scheduler.started() as executor:
@@ -219,6 +236,7 @@ def test_a_reason_that_cannot_be_written_costs_nothing_else(scheduler, monkeypat
         assert executor._loop.is_alive
 
 
+@BOTH_WAYS
 def test_a_connection_test_that_took_too_long_loses_its_pod(scheduler):
     workload = scheduler.a_connection_test()
     with scheduler.started() as executor:
@@ -329,6 +347,7 @@ def test_a_team_may_have_it(monkeypatch, loader):
 # -- the end ---------------------------------------------------------------------------------------
 
 
+@BOTH_WAYS
 def test_pods_outlive_the_executor_and_ending_twice_is_harmless(scheduler):
     with scheduler.started() as executor:
         scheduler.queue(scheduler.a_task())
@@ -524,6 +543,7 @@ def test_every_call_of_the_scheduler_is_overridden_or_harmless():
 # -- a loop that dies ------------------------------------------------------------------------------
 
 
+@BOTH_WAYS
 def test_launches_outlive_the_loop_that_had_them(scheduler):
     first, second = scheduler.a_task(), scheduler.a_callback()
     with scheduler.started() as executor:
@@ -558,6 +578,7 @@ def test_while_the_loop_is_dead_nothing_raises_and_nothing_fails(scheduler, monk
 # -- adoption --------------------------------------------------------------------------------------
 
 
+@BOTH_WAYS
 def test_an_orphan_is_followed_to_its_end(scheduler):
     workload = scheduler.a_task()
     with scheduler.started():
@@ -590,6 +611,7 @@ def upstreams_pod(workload, *, name="upstream-pod", worker="3"):
     }
 
 
+@BOTH_WAYS
 def test_a_callback_of_a_dead_scheduler_is_followed_to_its_end(scheduler, monkeypatch):
     monkeypatch.setenv("AIRFLOW__TRADEWIND__RECONCILE_INTERVAL", "1")
     workload = scheduler.a_callback()
@@ -657,6 +679,7 @@ def test_a_workload_that_cannot_be_launched_is_in_the_audit_log(scheduler, monke
     assert scheduler.audit() == [("pod refused", "cannot launch: broken on purpose")]
 
 
+@BOTH_WAYS
 def test_a_pod_that_is_refused_is_told_once(scheduler):
     refusal = ApiError(422, reason="Invalid", message="spec.nodeName: too long")
     scheduler.cluster.fail("create", refusal)

@@ -73,8 +73,11 @@ class _App(FastAPI):
         return described
 
 
-def create_app(service: Service, *, version: str) -> FastAPI:
-    """Return the app; entering its lifespan starts the service and cannot fail."""
+def create_app(service: Service, *, version: str, audience: str = "") -> FastAPI:
+    """Return the app; entering its lifespan starts the service and cannot fail.
+
+    `audience` is told to whoever asks how the service is; pods must present tokens for it.
+    """
     app = _App(
         title="Tradewind boarding",
         description="Hands a task pod the workload that it was launched or claimed for.",
@@ -99,7 +102,8 @@ def create_app(service: Service, *, version: str) -> FastAPI:
     async def health() -> Response:
         found = service.health()
         status = 503 if found.status == "starting" else 200
-        body = {"version": version, "protocol": PROTOCOL, **msgspec.to_builtins(found)}
+        known = {"version": version, "protocol": PROTOCOL, "audience": audience}
+        body = known | msgspec.to_builtins(found)
         return Response(msgspec.json.encode(body), status_code=status, media_type=_JSON)
 
     return app

@@ -124,7 +124,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._dispatcher.run(), name="dispatcher")
                 group.create_task(self._reconciler.run(), name="reconciler")
-                if self._endpoint is not None:
+                if self._endpoint is not None and self._settings.delivery != "args":
                     group.create_task(self._endpoint.run(), name="endpoint")
                 for number, reflector in enumerate(self._reflectors):
                     group.create_task(reflector.run(), name=f"reflector-{number}")

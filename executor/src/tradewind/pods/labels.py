@@ -124,12 +124,9 @@ def for_idle(pool: str, *, airflow_version: str, installation: str = "") -> dict
     return values | ({INSTALLATION: installation} if installation else {})
 
 
-def annotations_for_boarding(row_id: UUID, *, claimed_at_s: float) -> dict[str, str]:
-    """Return what the endpoint reads of a pod that has a launch; the claim of a warm one adds it.
-
-    `claimed_at_s` counts from the epoch.
-    """
-    return {ROW_ID: str(row_id), CLAIMED_AT: f"{claimed_at_s:.3f}"}
+def annotations_for_claim(claimed_at_s: float) -> dict[str, str]:
+    """Return what says since when a pod that boards has a launch, in seconds since the epoch."""
+    return {CLAIMED_AT: f"{claimed_at_s:.3f}"}
 
 
 def of_task(task: TaskRef) -> dict[str, str]:

@@ -131,9 +131,9 @@ def _identity(request: Request) -> tuple[str, dict[str, str], dict[str, str]]:
         scheduler=request.scheduler,
         installation=request.installation,
     )
-    notes = labels.annotations_for_task(request.task)
+    notes = labels.annotations_for_task(request.task) | {labels.ROW_ID: str(request.row_id)}
     if request.boarding is not None:
-        notes |= labels.annotations_for_boarding(request.row_id, claimed_at_s=request.claimed_at_s)
+        notes |= labels.annotations_for_claim(request.claimed_at_s)
     return name, marks, notes
 
 

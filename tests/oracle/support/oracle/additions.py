@@ -41,6 +41,7 @@ def labels_of(request):
 def take_off(manifest, request, *, template):
     """Remove what ours gives every pod and upstream gives none."""
     take_off_labels(manifest["metadata"]["labels"], request)
+    assert manifest["metadata"]["annotations"].pop(labels.ROW_ID) == str(request.row_id)
     assert manifest["spec"]["restartPolicy"] == "Never"
     if "restartPolicy" not in template["spec"]:
         del manifest["spec"]["restartPolicy"]

@@ -50,7 +50,7 @@ def service():
 @pytest.fixture
 def root(service):
     root = FastAPI()
-    root.mount("/tradewind", create_app(service, version="1.2.3"))
+    root.mount("/tradewind", create_app(service, version="1.2.3", audience="tradewind"))
     return root
 
 
@@ -130,6 +130,7 @@ async def test_health_is_for_a_readiness_probe(ask, service, status, code):
     assert answer.json() == {
         "version": "1.2.3",
         "protocol": 1,
+        "audience": "tradewind",
         "status": status,
         "not_ready": missing,
         "waiting": 3,

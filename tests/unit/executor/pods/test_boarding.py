@@ -121,7 +121,8 @@ def test_a_pod_with_its_workload_in_its_arguments_is_left_as_it_was():
     assert base_of(pod)["args"] == ["run"]
     assert "tradewind" not in json.dumps(pod["spec"])
     assert hash_of(pod) == ""
-    assert labels.ROW_ID not in pod["metadata"]["annotations"]
+    assert labels.CLAIMED_AT not in pod["metadata"]["annotations"]
+    assert pod["metadata"]["annotations"][labels.ROW_ID] == str(UUID(int=2))
 
 
 STOLEN = {"name": "tradewind-token", "mountPath": "/elsewhere"}

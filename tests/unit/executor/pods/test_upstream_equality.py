@@ -173,6 +173,7 @@ def seal_identity(pod, _base, _over):
         "run_id": TASK.run_id,
         "try_number": str(TASK.try_number),
         "map_index": str(TASK.map_index),
+        labels.ROW_ID: str(LAUNCH),
     }
     metadata["name"] = names.pod_name("etl", "load", launch_id=LAUNCH, ordinal=0)
     pod |= {"apiVersion": "v1", "kind": "Pod"}
