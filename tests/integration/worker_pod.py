@@ -120,9 +120,11 @@ def pod(airflow, token_file, tmp_path):
     started = []
     termination_file = tmp_path / "termination-log"
 
-    def start(*arguments, **environment):
+    def start(*arguments, program="tradewind.worker", **environment):
         termination_file.write_text("")
         surroundings = {
+            # As in an image, whose bytecode is compiled: without it every start takes seconds.
+            "PYTHONDONTWRITEBYTECODE": "",
             "AIRFLOW_HOME": str(tmp_path / "home"),
             "AIRFLOW_CONFIG": os.devnull,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
@@ -133,7 +135,7 @@ def pod(airflow, token_file, tmp_path):
             contract.ENV_TERMINATION_FILE: str(termination_file),
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "tradewind.worker", *arguments],
+            [sys.executable, "-m", program, *arguments],
             env=os.environ | surroundings | environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -21,6 +21,8 @@ from airflow.cli.cli_config import (
 )
 from airflow.utils.cli import suppress_logs_and_warning
 
+from tradewind.advise_command import ADVISE
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
@@ -38,7 +40,15 @@ def get_commands() -> list[GroupCommand]:
         GroupCommand(
             name="tradewind",
             help="Tools for the Tradewind executor",
-            subcommands=[check, _RENDER, _WHY, _DOCTOR, _CLEANUP_PODS, _MIGRATE_VALUES],
+            subcommands=[
+                check,
+                _RENDER,
+                _WHY,
+                _DOCTOR,
+                _CLEANUP_PODS,
+                ADVISE,
+                _MIGRATE_VALUES,
+            ],
         )
     ]
 

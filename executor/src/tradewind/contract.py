@@ -74,6 +74,8 @@ class Farewell:
     """When the worker asked Airflow to start the task."""
     user_code_s: float | None = None
     """When the task's own code began."""
+    ended_s: float | None = None
+    """When the workload had ended in the pod."""
     peak_memory_bytes: int | None = None
     """Of the container, by its cgroup; None where the node does not tell."""
     cpu_s: float | None = None
@@ -119,6 +121,8 @@ class Measured:
     delivered_ms: int | None = None
     run_ms: int | None = None
     user_code_ms: int | None = None
+    duration_s: float | None = None
+    """From the workload's arrival to its end; `cpu_s` is of the same time."""
     peak_memory_bytes: int | None = None
     cpu_s: float | None = None
     memory_request_bytes: int | None = None

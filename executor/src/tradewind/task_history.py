@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import or_, select
+
+from tradewind.contract import EVENT_MEASURED, Measured
+
+_BATCH_ROWS = 1000
+"""Read at a time: weeks of a busy deployment are hundreds of thousands of rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +90,31 @@ def audit_rows(
         AuditRow(at=at.isoformat(timespec="seconds"), event=event, text=extra or "")
         for at, event, extra in found
     ]
+
+
+def measured_launches(
+    dag_id: str | None, *, since: datetime
+) -> dict[tuple[str, str], list[Measured]]:
+    """Return what launches since then were measured at, by DAG and task, oldest first. Blocking.
+
+    Mapped tasks and all tries stand together. Rows that no executor of ours wrote are left out.
+
+    Args:
+        dag_id: of one DAG, or None for all.
+        since: when, with a time zone.
+
+    """
+    query = (
+        select(Log.dag_id, Log.task_id, Log.extra)
+        .where(Log.event == EVENT_MEASURED, Log.dttm >= since, Log.task_id.is_not(None))
+        .order_by(Log.dttm, Log.id)
+    )
+    if dag_id is not None:
+        query = query.where(Log.dag_id == dag_id)
+    found: dict[tuple[str, str], list[Measured]] = defaultdict(list)
+    with create_session(scoped=False) as session:
+        for dag, task, text in session.execute(query.execution_options(yield_per=_BATCH_ROWS)):
+            measured = Measured.decode(text or "")
+            if measured is not None:
+                found[dag, task].append(measured)
+    return dict(found)

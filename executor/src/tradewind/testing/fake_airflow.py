@@ -65,6 +65,8 @@ class FakeAirflow:
         """Answers of the boarding endpoint."""
         self.run: deque[Said] = deque([Said(body=json.dumps(run_context()).encode())])
         """Answers to the worker's wish to start the task."""
+        self.answers: dict[str, Said] = {}
+        """Answers to other requests by the end of their path; without one it is a success."""
         self._tls = (certificate, key) if certificate else None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_of(self))
         self._server.daemon_threads = True
@@ -112,7 +114,8 @@ class FakeAirflow:
             return _next(self.boarding)
         if request.path.endswith("/run"):
             return _next(self.run)
-        return Said(body=json.dumps({"ok": True}).encode())
+        prepared = (said for end, said in self.answers.items() if request.path.endswith(end))
+        return next(prepared, Said(body=json.dumps({"ok": True}).encode()))
 
 
 def _next(script: deque[Said]) -> Said:

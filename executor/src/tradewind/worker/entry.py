@@ -186,6 +186,7 @@ def _farewell(ending: Ending, delivery: Delivery, watch: Watch) -> Farewell:
         delivered_s=delivery.delivered_s,
         run_s=watch.run_s,
         user_code_s=watch.user_code_s,
+        ended_s=time.time(),
         peak_memory_bytes=cgroup.peak_memory_bytes(),
         cpu_s=cpu_s,
         oom_kills=cgroup.oom_kills(),

@@ -31,6 +31,7 @@ def test_a_farewell_is_short_enough_to_be_kept_whole(reason):
         delivered_s=moment,
         run_s=moment,
         user_code_s=moment,
+        ended_s=moment,
         peak_memory_bytes=2**63,
         cpu_s=moment,
         oom_kills=2**31,

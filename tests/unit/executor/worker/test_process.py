@@ -52,6 +52,7 @@ def test_a_task_runs_from_boarding_to_farewell(airflow, pod, a_task, dag_file, t
         run.at_s,
         farewell.user_code_s,
         state.at_s,
+        farewell.ended_s,
     ]
     assert all(earlier <= later for earlier, later in pairwise(moments))
 
