@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -22,10 +21,11 @@ from airflow.cli.cli_config import (
 from airflow.utils.cli import suppress_logs_and_warning
 
 from tradewind.advise_command import ADVISE
+from tradewind.errors import one_sentence
+from tradewind.pool_commands import POOL
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
 
 def get_commands() -> list[GroupCommand]:
@@ -47,22 +47,11 @@ def get_commands() -> list[GroupCommand]:
                 _DOCTOR,
                 _CLEANUP_PODS,
                 ADVISE,
+                POOL,
                 _MIGRATE_VALUES,
             ],
         )
     ]
-
-
-@contextlib.contextmanager
-def _one_sentence() -> Iterator[None]:
-    """Let an error of ours end the command with its sentence and exit code 2."""
-    from tradewind.errors import TradewindError  # noqa: PLC0415
-
-    try:
-        yield
-    except TradewindError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
 
 
 def why(args: argparse.Namespace) -> None:
@@ -73,7 +62,7 @@ def why(args: argparse.Namespace) -> None:
     from tradewind import config  # noqa: PLC0415
     from tradewind import why as module  # noqa: PLC0415
 
-    with _one_sentence():
+    with one_sentence():
         story = module.tell(
             args.dag_id,
             args.task_id,
@@ -101,7 +90,7 @@ def cleanup_pods(args: argparse.Namespace) -> None:
     ages = cleanup.Ages(
         pending_minutes=args.min_pending_minutes, completed_minutes=args.min_completed_minutes
     )
-    with _one_sentence():
+    with one_sentence():
         settings = config.load(ExecutorConf(args.team))
         namespaces = [args.namespace] if args.namespace else settings.watched_namespaces or ("",)
         deleted = task_pods.visit(
@@ -119,7 +108,7 @@ def render(args: argparse.Namespace) -> None:
 
     from tradewind import config, rendering  # noqa: PLC0415
 
-    with _one_sentence():
+    with one_sentence():
         text = rendering.as_yaml(
             args.dag_id,
             args.task_id,
@@ -138,7 +127,7 @@ def check_settings(_: argparse.Namespace) -> None:
 
     from tradewind import config, rendering  # noqa: PLC0415
 
-    with _one_sentence():
+    with one_sentence():
         settings = config.load(ExecutorConf())
         rendering.renderer(settings, scheduler="").check()
     table = Table("setting", "value")

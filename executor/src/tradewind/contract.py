@@ -130,6 +130,8 @@ class Measured:
     cpu_request_s: float | None = None
     """Cores."""
     killed_for_memory: bool = False
+    miss: str = ""
+    """Why a cold launch got no idle pod although there are pools; see docs/warm-pools.md."""
 
     def encode(self) -> str:
         """Return the text of the row, without what is not known."""

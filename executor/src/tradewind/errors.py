@@ -6,6 +6,10 @@ can help is data on the error, so that policies stay tables.
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
+
 
 class TradewindError(Exception):
     """Base of all errors raised by this package."""
@@ -19,3 +23,13 @@ class TradewindError(Exception):
 
 class ConfigError(TradewindError):
     """A setting, pod template, kubeconfig or override cannot be used as it is."""
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """Let an error of ours end a command with its sentence and exit code 2."""
+    try:
+        yield
+    except TradewindError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)

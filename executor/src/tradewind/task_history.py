@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from airflow._shared.timezones import timezone
 from airflow.models.dagrun import DagRun
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancehistory import TaskInstanceHistory
 from airflow.utils.session import create_session
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, union_all
 
 from tradewind.contract import EVENT_MEASURED, Measured
 
@@ -118,3 +120,28 @@ def measured_launches(
             if measured is not None:
                 found[dag, task].append(measured)
     return dict(found)
+
+
+def texts_since(event: str, *, window_s: float) -> list[str]:
+    """Return the texts of all rows of that event in the last `window_s` seconds. Blocking."""
+    since = timezone.utcnow() - timedelta(seconds=window_s)
+    query = select(Log.extra).where(Log.event == event, Log.dttm >= since).order_by(Log.dttm)
+    with create_session(scoped=False) as session:
+        return [text or "" for text in session.scalars(query)]
+
+
+def queued_since(*, window_s: float, queue: str | None) -> list[float]:
+    """Return when tasks were queued, in seconds from `window_s` seconds ago. Blocking.
+
+    Every try counts. The column has no index, so this reads all of a large table.
+    """
+    since = timezone.utcnow() - timedelta(seconds=window_s)
+    parts = [
+        select(model.queued_dttm).where(
+            model.queued_dttm >= since, *([] if queue is None else [model.queue == queue])
+        )
+        for model in (TaskInstance, TaskInstanceHistory)
+    ]
+    with create_session(scoped=False) as session:
+        times = session.scalars(union_all(*parts)).all()
+    return sorted((time - since).total_seconds() for time in times)
