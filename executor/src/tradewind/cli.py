@@ -223,7 +223,7 @@ def migrate_values(args: argparse.Namespace) -> None:
     """Print values of our chart for those of the official one, and what has no equivalent."""
     from tradewind import official_values  # noqa: PLC0415
 
-    with _one_sentence():
+    with one_sentence():
         values, remarks = official_values.translated(args.file)
     sys.stdout.write(values)
     sys.stderr.write(remarks)
