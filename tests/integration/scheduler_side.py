@@ -26,13 +26,13 @@ def started(*, job_id=7):
         executor.end()
 
 
-def a_row(*, state=TaskInstanceState.QUEUED):
+def a_row(*, state=TaskInstanceState.QUEUED, execution_timeout=None):
     """Store one task instance with a launch id, as the scheduler's UPDATE leaves it."""
     with create_session() as session:
-        return _insert(session, state)
+        return _insert(session, state, execution_timeout)
 
 
-def _insert(session, state):
+def _insert(session, state, execution_timeout):
     from airflow.models.dag import DagModel  # noqa: PLC0415
     from airflow.models.dag_version import DagVersion  # noqa: PLC0415
     from airflow.models.dagbundle import DagBundleModel  # noqa: PLC0415
@@ -44,7 +44,7 @@ def _insert(session, state):
     dag_id = f"dag_{uuid.uuid4().hex[:8]}"
     with DAG(dag_id, schedule=None) as dag:
 
-        @task
+        @task(execution_timeout=execution_timeout)
         def work():
             """Do nothing."""
 

@@ -124,3 +124,11 @@ async def test_a_watch_tells_a_pod_that_ceases_to_match_as_deleted_and_a_new_mat
     assert idle == [("ADDED", "a"), ("DELETED", "a"), ("ADDED", "b")]
     launched = await told(cluster, namespace, "launch", version, count=2)
     assert launched == [("ADDED", "a"), ("MODIFIED", "a")]
+
+
+async def test_a_patch_limits_how_long_a_pod_may_run(rig):
+    cluster, namespace = rig
+    await cluster.create_pod(namespace, a_manifest("a"))
+    limit = {"spec": {"activeDeadlineSeconds": 600}}
+    patched = await cluster.patch_pod(namespace, "a", limit)
+    assert patched.spec.active_deadline_seconds == 600

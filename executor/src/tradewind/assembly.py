@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from tradewind import _compat, rendering
+from tradewind import _compat, launch_records, rendering
 from tradewind.bridge import Emit
 from tradewind.client.connect import connect
 from tradewind.clock import SystemClock
@@ -50,6 +50,7 @@ def engine(
             read_strays=_compat.read_strays,
             read_abandoned=read_abandoned,
             is_refiller=functools.partial(_compat.is_first_scheduler, scheduler),
+            records=launch_records,
             team=team,
         ),
         scheduler=scheduler,

@@ -75,6 +75,9 @@ class Settings:
     oom_memory_factor: float
     """Memory of a try is multiplied by this for each earlier try that was OOM killed; 1 is off."""
     oom_memory_cap: str
+    running_limit: bool
+    """Whether pods get `activeDeadlineSeconds` from the timeout of their workload."""
+    running_limit_margin_s: float
     forbidden_override_fields: tuple[str, ...]
     """Dotted paths of a pod's fields that no `pod_override` may set."""
     user_code_timeout_s: float
@@ -157,6 +160,8 @@ def load(conf: Conf) -> Settings:
         priority_classes=text["priority_classes"],
         oom_memory_factor=_number(text, "oom_memory_factor", float, least=1),
         oom_memory_cap=text["oom_memory_cap"],
+        running_limit=_boolean(text, "running_limit"),
+        running_limit_margin_s=_number(text, "running_limit_margin", float, least=0),
         forbidden_override_fields=_listed(text["forbidden_override_fields"]),
         user_code_timeout_s=_number(text, "pod_mutation_hook_timeout", float, least=0.1),
         max_pending_pods=_number(text, "max_pending_pods", int, least=0),

@@ -196,6 +196,19 @@ OPTIONS: tuple[Option, ...] = (
         description="Most memory that oom_memory_factor raises a task to, such as 16Gi.",
     ),
     Option(
+        name="running_limit",
+        kind="boolean",
+        default="True",
+        description="Let Kubernetes end pods that outlive their task's execution_timeout.",
+    ),
+    Option(
+        name="running_limit_margin",
+        kind="float",
+        default="1800",
+        description="Seconds on top of it: for the start of the pod, its image included, and for "
+        "what comes after the task.",
+    ),
+    Option(
         name="forbidden_override_fields",
         kind="string",
         default="",

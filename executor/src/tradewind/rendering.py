@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID
 
 import yaml
 from airflow.executors.workloads import ExecuteTask
 from airflow.models.dag import DagModel
+from airflow.models.dag_version import DagVersion
 from airflow.models.dagrun import DagRun
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from sqlalchemy import select
 
-from tradewind import _compat, pod_models, workloads
+from tradewind import _compat, launch_records, pod_models, workloads
 from tradewind.client import endpoint as client
 from tradewind.clock import SystemClock
 from tradewind.config import Settings
 from tradewind.dispatch.endpoint import Endpoint
+from tradewind.dispatch.informed import InformedRenderer
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.renderer import Renderer
 from tradewind.errors import ConfigError
@@ -89,7 +92,11 @@ async def _rendered(launch: Launch, *, settings: Settings, scheduler: str) -> Ma
     if settings.delivery == "auto" and settings.boarding_url:
         await boards.look()
     rendering = renderer(settings, scheduler=scheduler, endpoint=boards)
-    return await rendering.render(launch, ordinal=0)
+    with ThreadPoolExecutor(1) as threads:
+        informed = InformedRenderer(
+            rendering, records=launch_records, settings=settings, threads=threads
+        )
+        return await informed.render(launch, ordinal=0)
 
 
 def _stored(session: Any, dag_id: str, task_id: str, run_id: str, map_index: int) -> TaskInstance:
@@ -118,8 +125,12 @@ def _new(session: Any, dag_id: str, task_id: str, map_index: int) -> TaskInstanc
         raise ConfigError(
             f"DAG {dag_id!r} has no task {task_id!r}: choose one of {', '.join(dag.task_ids)}"
         )
+    version = DagVersion.get_latest_version(dag_id, session=session)
     ti = TaskInstance(
-        dag.get_task(task_id), dag_version_id=_UNKNOWN_ID, run_id=NO_RUN, map_index=map_index
+        dag.get_task(task_id),
+        dag_version_id=_UNKNOWN_ID if version is None else version.id,
+        run_id=NO_RUN,
+        map_index=map_index,
     )
     ti.id = _UNKNOWN_ID
     ti.try_number = 1

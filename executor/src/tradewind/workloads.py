@@ -46,6 +46,7 @@ def launch_of(workload: ExecutorWorkload, *, mint: Mint) -> Launch:
         TypeError: the workload is of a kind that Airflow 3.3 does not have.
 
     """
+    timeout_s = None
     match workload:
         case ExecuteTask():
             return _of_task(workload, mint)
@@ -53,6 +54,7 @@ def launch_of(workload: ExecutorWorkload, *, mint: Mint) -> Launch:
             subject, task = UUID(workload.callback.id), _callback_ref(workload)
         case TestConnection():
             subject, task = workload.connection_test_id, _connection_test_ref(workload)
+            timeout_s = float(workload.timeout)
         case _:
             raise TypeError(f"cannot run a workload of type {type(workload).__name__}")
     return Launch(
@@ -63,6 +65,7 @@ def launch_of(workload: ExecutorWorkload, *, mint: Mint) -> Launch:
         task=task,
         priority=_AHEAD_OF_TASKS,
         render_args=functools.partial(_worker_args, workload, str(subject), mint),
+        timeout_s=timeout_s,
         reports_itself=False,
     )
 
@@ -82,6 +85,7 @@ def _of_task(workload: ExecuteTask, mint: Mint) -> Launch:
         launch_id=launch_id_of(ti.external_executor_id) or row_id,
         row_id=row_id,
         task=task_ref(ti),
+        dag_version_id=ti.dag_version_id,
         priority=ti.priority_weight,
         render_args=functools.partial(_worker_args, workload, str(row_id), mint),
         render_override=functools.partial(pod_models.override_from, executor_config)

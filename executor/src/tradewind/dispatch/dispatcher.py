@@ -27,6 +27,7 @@ from tradewind.dispatch.finder import Banisher
 from tradewind.dispatch.gates.breaker import Breaker
 from tradewind.dispatch.gates.gates import Gates
 from tradewind.dispatch.hooks import EventKind, Hooks, LaunchRef, ReadFacts
+from tradewind.dispatch.informed import InformedRenderer
 from tradewind.dispatch.last_words import LastWords
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.pending import PendingWatch
@@ -113,7 +114,9 @@ class Dispatcher:
         )
         self._submission = Submission(
             cluster,
-            renderer=renderer,
+            renderer=InformedRenderer(
+                renderer, records=hooks.records, settings=settings, threads=threads
+            ),
             ledger=self.ledger,
             claims=self.pools.claims,
             launches=self,

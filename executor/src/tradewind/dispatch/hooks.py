@@ -6,9 +6,9 @@ All are called on the loop thread. None can hurt a launch: what a hook raises is
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 from uuid import UUID
 
 from tradewind.client.models import Pod
@@ -94,6 +94,18 @@ def always() -> bool:
     return True
 
 
+class Records(Protocol):
+    """Blocking reads of what a launch's pod depends on. Called on a worker thread."""
+
+    def oom_kills(self, task: TaskRef) -> int:
+        """Return how many earlier tries of the task instance were killed for want of memory."""
+        ...
+
+    def execution_timeouts(self, dag_version_id: UUID) -> Mapping[str, float]:
+        """Return the `execution_timeout` in seconds, by task id, of the tasks that have one."""
+        ...
+
+
 def ignore_event(kind: EventKind, launch: LaunchRef, sentence: str) -> None:
     """Do nothing."""
 
@@ -119,6 +131,8 @@ class Hooks:
     """Whose executor it is; empty without teams."""
     endpoint: Endpoint | None = None
     """Where pods board; None where none do."""
+    records: Records | None = None
+    """None renders pods from the workload alone."""
     measured: Metrics = UNMEASURED
     rng: random.Random = field(default_factory=random.Random)
     """Jitter; a test gives a seeded one."""

@@ -54,6 +54,10 @@ class Launch:
     """May choose profile, namespace and template."""
     choice: object = None
     """What the task has under `executor_config["tradewind"]`, not judged yet."""
+    dag_version_id: UUID | None = None
+    """Version of the DAG that the task instance belongs to; leads to `timeout_s`."""
+    timeout_s: float | None = None
+    """After which its own worker gives the workload up, or None when it never does."""
     oom_kills: int = 0
     """How many earlier tries were killed for want of memory; each may raise this one's."""
     reports_itself: bool = True

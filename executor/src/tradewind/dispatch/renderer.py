@@ -17,7 +17,7 @@ from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.pool.spec import PoolSpec
 from tradewind.dispatch.user_code import UserCode
 from tradewind.errors import ConfigError
-from tradewind.pods import delivery
+from tradewind.pods import delivery, running_limit
 from tradewind.pods import manifest as pod
 from tradewind.pods.boarding import Boarding
 from tradewind.pods.manifest import IdleRequest, PodRequest, Request
@@ -106,8 +106,17 @@ class Renderer:
             keeps_worker=self._keeps_worker(manifest),
         )
         if way == "boarding":
-            return await self._sealed(manifest, replace(request, boarding=self._boarding()))
-        return await self._sealed(pod.with_args(manifest, launch.render_args()), request)
+            sealed = await self._sealed(manifest, replace(request, boarding=self._boarding()))
+        else:
+            sealed = await self._sealed(pod.with_args(manifest, launch.render_args()), request)
+        return self._limited(sealed, launch)
+
+    def _limited(self, manifest: Manifest, launch: Launch) -> Manifest:
+        """Return the pod with the limit of its run: last, for it is no part of the pod's hash."""
+        if not self._settings.running_limit:
+            return manifest
+        margin_s = self._settings.running_limit_margin_s
+        return running_limit.limited(manifest, timeout_s=launch.timeout_s, margin_s=margin_s)
 
     async def render_idle(self, pool: PoolSpec, *, name: str) -> Manifest:
         """Return the manifest of a pod of a warm pool, which waits for a launch of its hash.

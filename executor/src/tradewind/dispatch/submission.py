@@ -23,9 +23,9 @@ from tradewind.dispatch.backlog import Backlog
 from tradewind.dispatch.gates.gates import Call
 from tradewind.dispatch.gates.parking import Parking, Ticket
 from tradewind.dispatch.hooks import EventKind
+from tradewind.dispatch.informed import Renderer
 from tradewind.dispatch.ledger import Entry, Launch, Ledger, Phase
 from tradewind.dispatch.pool.claims import Claimed, Claims, Failed, Missed
-from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.stats import Counters
 from tradewind.pods import labels, not_created
 from tradewind.pods.causes import Cause, Kind

@@ -14,6 +14,8 @@ from tradewind.pods import state
 from tradewind.pods.causes import Finding, Kind, tail
 from tradewind.pods.template import BASE_CONTAINER
 
+WAS_OOM_KILLED = "was OOMKilled"
+"""After the name of the container: sentences of earlier tries are counted by it."""
 _MAX_MESSAGE_CHARS = 220
 """Of a termination message, which may be the last 2 KiB of the container's log."""
 _SIGNAL_BASE = 128
@@ -106,16 +108,16 @@ def _out_of_memory(end: Terminated, *, name: str, pod: Pod) -> Finding:
     container = state.asked(pod, name)
     own = _memory_limit(container.resources) if container else None
     if own is not None:
-        facts = f"{who} was OOMKilled at its memory limit of {own}"
+        facts = f"{who} {WAS_OOM_KILLED} at its memory limit of {own}"
         remedy = "" if name == BASE_CONTAINER else f"raise the memory limit of container {name!r}"
         return Finding(Kind.OOM_KILLED, facts, remedy)
     whole = _memory_limit(pod.spec.resources)
     if whole is not None:
-        facts = f"{who} was OOMKilled at the pod's memory limit of {whole}"
+        facts = f"{who} {WAS_OOM_KILLED} at the pod's memory limit of {whole}"
         return Finding(Kind.OOM_KILLED, facts, "raise the memory limit of the pod")
     if container is None:
-        return Finding(Kind.OOM_KILLED, f"{who} was OOMKilled: it ran out of memory")
-    facts = f"{who} was OOMKilled without a memory limit of its own: its node ran out of memory"
+        return Finding(Kind.OOM_KILLED, f"{who} {WAS_OOM_KILLED}: it ran out of memory")
+    facts = f"{who} {WAS_OOM_KILLED} without a memory limit of its own: its node ran out of memory"
     return Finding(Kind.OOM_KILLED, facts, _ROOM_REMEDY)
 
 

@@ -167,3 +167,29 @@ async def test_templates_that_tasks_name_are_not_kept_without_end(renderer, tmp_
         with pytest.raises(ConfigError, match="No such file"):
             await build.render(a_launch(template_path=f"{tmp_path}/{number}.yaml"), ordinal=0)
     assert len(build._templates) <= 256
+
+
+@pytest.mark.parametrize(
+    ("options", "timeout_s", "expected"),
+    [
+        pytest.param({}, 60.0, 1860, id="by-default"),
+        pytest.param({"running_limit_margin": "5"}, 60.0, 65, id="with-another-margin"),
+        pytest.param({"running_limit": "False"}, 60.0, None, id="off"),
+        pytest.param({}, None, None, id="without-a-timeout"),
+    ],
+)
+async def test_a_pod_may_run_as_long_as_its_task_and_a_margin(
+    renderer, options, timeout_s, expected
+):
+    manifest = await renderer(**options).render(a_launch(timeout_s=timeout_s), ordinal=0)
+    assert manifest["spec"].get("activeDeadlineSeconds") == expected
+
+
+async def test_a_limit_of_an_override_or_a_hook_stays(renderer):
+    def hook(pod):
+        pod.spec.active_deadline_seconds = pod.spec.active_deadline_seconds or 33
+
+    override = overriding(active_deadline_seconds=22)
+    launches = [a_launch(timeout_s=60.0, render_override=override), a_launch(timeout_s=60.0)]
+    manifests = [await renderer(hook=hook).render(launch, ordinal=0) for launch in launches]
+    assert [manifest["spec"]["activeDeadlineSeconds"] for manifest in manifests] == [22, 33]

@@ -29,7 +29,7 @@ from tradewind.dispatch.pool.claim_policy import Found, Next
 from tradewind.dispatch.pool.members import Member
 from tradewind.dispatch.pool.picture import Picture
 from tradewind.dispatch.stats import Counters
-from tradewind.pods import labels, not_created
+from tradewind.pods import labels, not_created, running_limit
 from tradewind.pods.causes import Cause
 from tradewind.pods.merge import Manifest
 
@@ -186,7 +186,8 @@ class Claims:
         try:
             while True:
                 if isinstance(answer, Pod):
-                    answer = await self._patch(patch_of(manifest, answer), member)
+                    patch = patch_of(manifest, answer, utc_s=self._clock.utc_s())
+                    answer = await self._patch(patch, member)
                 if answer is not Next.LOOK:
                     break
                 attempt += 1
@@ -282,10 +283,12 @@ class Claims:
         return shape in self.shapes or shape in self._picture.free()
 
 
-def patch_of(manifest: Manifest, pod: Pod) -> dict[str, Any]:
+def patch_of(manifest: Manifest, pod: Pod, *, utc_s: float) -> dict[str, Any]:
     """Return the patch that makes the idle pod, exactly as it was seen, the launch's."""
     metadata = manifest["metadata"]
-    return {
+    limit = running_limit.of_claimed(manifest, pod, utc_s=utc_s)
+    spec = {} if limit is None else {"spec": {"activeDeadlineSeconds": limit}}
+    return spec | {
         "metadata": {
             "uid": pod.metadata.uid,
             "resourceVersion": pod.metadata.resource_version,

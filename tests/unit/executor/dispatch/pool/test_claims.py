@@ -317,3 +317,16 @@ async def test_a_scheduler_killed_before_its_claim_leaves_an_idle_pod_and_no_orp
         orphan = Orphan(key="k", launch_id=launch.launch_id, row_id=launch.row_id)
         assert await heir.adopt([orphan]) == [orphan]
         assert len(schedulers.idle()) == 1
+
+
+async def test_a_claimed_pod_may_run_as_long_as_one_of_its_own_would(schedulers):
+    schedulers.want(default=1)
+    async with schedulers.running() as engine:
+        await schedulers.filled(1)
+        await asyncio.sleep(100)
+        launch = a_launch(timeout_s=600.0)
+        engine.submit(launch)
+        warm = await schedulers.pod_of(launch)
+        assert schedulers.is_warm(launch)
+        spec = schedulers.cluster.raw(NAMESPACE, warm)["spec"]
+    assert 600 + 1800 + 100 <= spec["activeDeadlineSeconds"] < 600 + 1800 + 200
