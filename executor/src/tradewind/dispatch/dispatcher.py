@@ -151,16 +151,12 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Run until cancelled."""
+        parts = (self._submission, self.pools, self._ends, self._last_words, self._pending)
+        more = (self._boarding, self.deleter, self._banisher)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._submission.run(), name="submission")
-            group.create_task(self.pools.run(), name="pools")
-            group.create_task(self._ends.run(), name="ends")
-            group.create_task(self._last_words.run(), name="last-words")
-            group.create_task(self._pending.run(), name="pending")
-            group.create_task(self._boarding.run(), name="boarding")
+            for part in (*parts, *more):
+                group.create_task(part.run(), name=type(part).__name__)
             group.create_task(self._show(), name="gauges")
-            group.create_task(self.deleter.run(), name="deleter")
-            group.create_task(self._banisher.run(), name="banisher")
 
     # -- commands of the scheduler's thread, already on the loop thread -------------------------
 

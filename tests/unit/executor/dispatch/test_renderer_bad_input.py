@@ -146,9 +146,9 @@ PUT_RIGHT = [
 
 @pytest.mark.parametrize("config", PUT_RIGHT)
 async def test_a_harmless_input_changes_nothing(renderer, config):
-    build, launch_id = renderer(), uuid.uuid4()
-    expected = await build.render(a_launch(launch_id=launch_id), ordinal=0)
-    assert await build.render(with_config(config, launch_id=launch_id), ordinal=0) == expected
+    build, same = renderer(), {"launch_id": uuid.uuid4(), "row_id": uuid.uuid4()}
+    expected = await build.render(a_launch(**same), ordinal=0)
+    assert await build.render(with_config(config, **same), ordinal=0) == expected
 
 
 PASSED_ON = [
