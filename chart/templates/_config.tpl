@@ -93,7 +93,7 @@ scheduler:
   # The API of tasks alone loads no plugins.
   boarding_url: {{ include "tradewind.boardingUrl" . }}
   {{- end }}
-{{- range $option, $file := dict "profiles" "profiles" "queues" "queues" "priority_classes" "priorityClasses" }}
+{{- range $option, $file := dict "profiles" "profiles" "queues" "queues" "priority_classes" "priorityClasses" "warm_pools" "warmPools" }}
 {{- if get $.Values.executor $file }}
   {{ $option }}: /etc/airflow/{{ $option }}.yaml
 {{- end }}

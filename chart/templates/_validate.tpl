@@ -42,6 +42,10 @@ path of the value and the remedy. Included once, by the ConfigMap that every ins
 {{- if and (include "tradewind.executor.isLocal" .) .Values.executor.namespaces -}}
 {{- fail "executor.namespaces is set, but executor.class LocalExecutor launches no pods: empty it or choose an executor that does" -}}
 {{- end -}}
+{{- $keeps := and (eq (include "tradewind.executor.section" .) "tradewind") (not (include "tradewind.executor.isLocal" .)) -}}
+{{- if and .Values.executor.warmPools (not $keeps) -}}
+{{- fail (printf "executor.warmPools needs the Tradewind executor and no KubernetesExecutor beside it, and executor.class is %s: empty one of them" .Values.executor.class) -}}
+{{- end -}}
 {{- $namespaces := include "tradewind.taskNamespaces" . | fromJsonArray -}}
 {{- range $name, $queue := .Values.executor.queues -}}
 {{- $queue = $queue | default dict -}}

@@ -69,6 +69,11 @@ REFUSED = [
         "executor.namespaces is set, but executor.class LocalExecutor launches no pods",
     ),
     (
+        "warm-pods-without-pods",
+        {"executor.class": "LocalExecutor", "executor.warmPools": {"default": 2}},
+        "executor.warmPools needs the Tradewind executor",
+    ),
+    (
         "queue-in-a-namespace-without-role",
         {"executor.queues": {"heavy": {"namespace": "away"}}},
         "executor.queues.heavy.namespace is away, where tasks have no Role: add it to executor",

@@ -92,6 +92,25 @@ VOCABULARY: dict[str, Schema] = {
             "properties": {"classpath": NAME, "kwargs": MAP},
         }
     ),
+    "warm pools": map_of(
+        {
+            "type": ["integer", "object", "null"],
+            "minimum": 0,
+            "additionalProperties": False,
+            "properties": {
+                "size": {"anyOf": [{"type": "integer", "minimum": 0}, {"const": "auto"}]},
+                "min": {"type": "integer", "minimum": 0},
+                "max": {"type": "integer", "minimum": 0},
+                "profile": NAME,
+                "queue": NAME,
+                "pod_template_file": TEXT,
+                "priority_class": NAME,
+                "priority_weight": {"type": "integer"},
+                "scale_to_zero_after": {"type": "number", "minimum": 0},
+                "max_age": {"type": "number", "exclusiveMinimum": 0},
+            },
+        }
+    ),
     "map of text or references": map_of({"anyOf": [SCALAR, VALUE_FROM]}),
 }
 """Words of `+docs:type=` -> schema. Others such as `one of A, B` are read by `fragment`."""
