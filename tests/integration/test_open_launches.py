@@ -16,7 +16,7 @@ from airflow.utils.helpers import log_filename_template_renderer
 from airflow.utils.session import create_session
 from airflow.utils.state import CallbackState
 from scheduler_side import a_row, set_state
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
 from tradewind import boarding_server, open_launches
 from tradewind.boarding.endpoint import Closed
@@ -204,6 +204,14 @@ def test_a_callback_gets_what_airflow_itself_would_give(take, state):
 def test_a_callback_that_ended_is_given_to_nobody(take, state):
     claim = own_claim("callback", a_callback(state))
     assert take(claim) == Closed(state=state)
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_test_is_left(database):
+    """Schedulers of later tests hand out whatever is pending in the one database of the run."""
+    yield
+    with create_session() as session:
+        session.execute(delete(ConnectionTestRequest))
 
 
 def a_connection_test(state="queued"):
