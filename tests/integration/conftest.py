@@ -14,6 +14,8 @@ TEMPLATE = """
 apiVersion: v1
 kind: Pod
 spec:
+  # Real servers fill this in when a pod is created; the admission that does it is off here.
+  serviceAccountName: default
   containers: [{name: base, image: "worker:1"}]
 """
 

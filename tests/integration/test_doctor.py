@@ -121,6 +121,7 @@ async def test_an_administrator_can_run_tasks_but_may_too_much(visit, real_clust
         "Airflow": State.OK,
         "settings": State.OK,
         "timeouts": State.OK,
+        "boarding": State.OK,
         "pod template": State.OK,
         "API server": State.OK,
         "clock": State.OK,
