@@ -247,8 +247,8 @@ BOARD_SUPERSEDED = Counter(
     "tradewind.board.superseded",
     "requests",
     ("reason",),
-    "Requests of pods that run nothing any more: `not_open`, `gone`, `draining`, `protocol` or "
-    "`template`",
+    "Requests of pods that run nothing any more: `not_open`, `gone`, `draining`, `overdue`, "
+    "`protocol` or `template`",
 )
 BOARD_THROTTLED = Counter(
     "tradewind.board.throttled",

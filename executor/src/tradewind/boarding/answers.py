@@ -68,7 +68,7 @@ def not_open(state: str | None) -> Answer:
 
 
 def leaving(reason: str) -> Answer:
-    """410: `gone` or `draining`."""
+    """410: `gone`, `draining` or `overdue`."""
     return _refusal(HTTPStatus.GONE, reason)
 
 

@@ -37,7 +37,7 @@ class Claimed:
 class Leaving:
     """It will never run anything."""
 
-    reason: Literal["gone", "draining", "unreadable"]
+    reason: Literal["gone", "draining", "overdue", "unreadable"]
     """`unreadable` is a launch whose row the pod does not name."""
 
 
@@ -48,6 +48,8 @@ def standing_of(metadata: Metadata) -> Standing:
     """Return what the pod is, by its labels and annotations."""
     if metadata.deletion_timestamp:
         return Leaving(reason="gone")
+    if labels.OVERDUE in metadata.labels:
+        return Leaving(reason="overdue")
     if labels.LAUNCH_ID in metadata.labels:
         return _claim_of(metadata)
     if labels.DRAINING in metadata.labels:

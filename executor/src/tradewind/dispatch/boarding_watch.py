@@ -3,6 +3,11 @@
 A worker that hangs before it asks, or whose node lets it ask nobody, would hold its task in
 `queued`. Whether it has asked is in the task instance's row: one batched read for all that are due,
 once in a launch's life as a rule. While nobody answers where pods board, no pod is to blame.
+
+The row turns a while after the workload was handed over, and on a busy node a long while. So a pod
+that is due is marked overdue first, which lets the endpoint refuse it, and deleted only if its row
+is still the same once any workload that it already had must have begun. Deleting it at once would
+kill a task that is beginning, and use a retry.
 """
 
 from __future__ import annotations
@@ -14,19 +19,24 @@ from concurrent.futures import Executor
 from typing import Protocol
 from uuid import UUID
 
+from tradewind.client.errors import ClusterError
 from tradewind.client.models import Pod
+from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.dispatch.endpoint import Endpoint
 from tradewind.dispatch.hooks import ReadFacts
 from tradewind.dispatch.ledger import Entry, Ledger, Phase
 from tradewind.dispatch.settle import TaskFacts
-from tradewind.pods import boarding, causes, state
+from tradewind.pods import boarding, causes, labels, state
 from tradewind.pods.causes import Cause, Finding, Kind
 from tradewind.pods.state import PodState
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
+BEGINS_WITHIN_S = 60.0
+"""From the last moment a pod can be handed its workload until its row must have left `queued`:
+several times what a node with a load of ten a core needs."""
 
 
 class Launches(Protocol):
@@ -50,6 +60,7 @@ class BoardingWatch:
 
     def __init__(
         self,
+        cluster: Cluster,
         *,
         timeout_s: float,
         ledger: Ledger,
@@ -59,6 +70,7 @@ class BoardingWatch:
         clock: Clock,
         threads: Executor,
     ) -> None:
+        self._cluster = cluster
         self._timeout_s = timeout_s
         self._ledger = ledger
         self._launches = launches
@@ -97,7 +109,11 @@ class BoardingWatch:
         loop = asyncio.get_running_loop()
         row_ids = [entry.row_id for entry, _ in due]
         facts = await loop.run_in_executor(self._threads, self._read_facts, row_ids)
-        self._judge(due, facts, trouble)
+        for entry, pod in self._still_waiting(due, facts):
+            if entry.overdue_since_s is None:
+                await self._mark(entry, pod)
+            elif self._clock.now_s() - entry.overdue_since_s >= BEGINS_WITHIN_S:
+                self._let_go(entry, pod, trouble)
 
     def _waiting(self) -> list[tuple[Entry, Pod]]:
         return [
@@ -117,22 +133,40 @@ class BoardingWatch:
             entry.boards_since_s = now_s
         return now_s - entry.boards_since_s >= self._timeout_s
 
-    def _judge(
-        self, due: Sequence[tuple[Entry, Pod]], facts: Mapping[UUID, TaskFacts], trouble: str
-    ) -> None:
+    def _still_waiting(
+        self, due: Sequence[tuple[Entry, Pod]], facts: Mapping[UUID, TaskFacts]
+    ) -> list[tuple[Entry, Pod]]:
+        waiting = []
         for entry, pod in due:
             found = facts.get(entry.row_id)
             if found is None or (found.state, found.launch_id) != ("queued", entry.launch_id):
                 entry.has_boarded = True
-                continue
             # It may have ended, gone or been revoked while its row was read.
-            if not self._ledger.holds(entry) or entry.phase is not Phase.LIVE:
-                continue
-            cause = self._cause(pod, trouble)
-            if self._launches.relaunches_left(entry) > 0:
-                self._launches.replace(entry, pod, cause=cause)
-            else:
-                self._launches.give_up(entry, cause=cause)
+            elif self._ledger.holds(entry) and entry.phase is Phase.LIVE:
+                waiting.append((entry, pod))
+        return waiting
+
+    async def _mark(self, entry: Entry, pod: Pod) -> None:
+        """Let the pod be refused its workload from now on; done again at the next look if lost."""
+        metadata = {"uid": pod.metadata.uid, "labels": {labels.OVERDUE: "true"}}
+        try:
+            await self._cluster.patch_pod(
+                pod.metadata.namespace, pod.metadata.name, {"metadata": metadata}
+            )
+        except (ClusterError, OSError) as error:
+            log.warning("pod %s cannot be marked overdue yet: %s", pod.metadata.name, error)
+        else:
+            entry.overdue_since_s = self._clock.now_s()
+
+    def _let_go(self, entry: Entry, pod: Pod, trouble: str) -> None:
+        # It may have ended while another pod was marked.
+        if not self._ledger.holds(entry) or entry.phase is not Phase.LIVE:
+            return
+        cause = self._cause(pod, trouble)
+        if self._launches.relaunches_left(entry) > 0:
+            self._launches.replace(entry, pod, cause=cause)
+        else:
+            self._launches.give_up(entry, cause=cause)
 
     def _cause(self, pod: Pod, trouble: str) -> Cause:
         facts = f"its worker has not fetched its task {self._timeout_s:.0f} s after it began"

@@ -140,6 +140,7 @@ class Dispatcher:
         )
         self._pending = PendingWatch(ledger=self.ledger, launches=self, clock=clock, hooks=hooks)
         self._boarding = BoardingWatch(
+            cluster,
             timeout_s=settings.boarding_timeout_s,
             ledger=self.ledger,
             launches=self,

@@ -122,6 +122,8 @@ class Entry:
     """Since when its pod might have fetched its workload; None before it was seen running."""
     has_boarded: bool = False
     """Whether its row was seen to have left `queued`."""
+    overdue_since_s: float | None = None
+    """When its pod was marked overdue: from then on it is not handed its workload."""
     revoked: bool = False
     shape: str | None = None
     """Hash of what its pod is made of: pods of warm pools with the same fit. None before it was
@@ -149,7 +151,8 @@ class Entry:
         self.ordinal += 1
         self.attempts = 0
         self.troubled_since_s = self.replaced_since_s = self.pod = None
-        self.replaced_cause = self.placed_s = self.boards_since_s = None
+        self.replaced_cause = self.placed_s = None
+        self.boards_since_s = self.overdue_since_s = None
         self.pending_kind = self.last_words = ""
         self.has_run = self.is_overheard = self.has_boarded = False
         self.judge_at_s = 0.0

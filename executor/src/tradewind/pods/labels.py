@@ -27,6 +27,9 @@ TEMPLATE = "tradewind/template"
 """Hash of what a warm pod was rendered from; it is claimed only by launches of the same hash."""
 DRAINING = "tradewind/draining"
 """`true` on an idle pod that nobody may claim any more and that is told to go."""
+OVERDUE = "tradewind/overdue"
+"""`true` on the pod of a launch that did not fetch its workload in time: it gets none any more, and
+another pod is about to replace it."""
 ROW_ID = "tradewind/row-id"
 """Annotation: primary key of the row the launch is about. Launch ids have no index."""
 CLAIMED_AT = "tradewind/claimed-at"
@@ -54,6 +57,7 @@ RESERVED = RESERVED_ANNOTATIONS | {
     POOL,
     TEMPLATE,
     DRAINING,
+    OVERDUE,
 }
 """The labels that do; upstream's and ours."""
 

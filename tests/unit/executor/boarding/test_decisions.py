@@ -36,6 +36,9 @@ NOTED = {"tradewind/row-id": str(ROW), "tradewind/claimed-at": "12.345"}
             id="claimed-before-it-was-told-to-go",
         ),
         pytest.param(
+            CLAIM | {"tradewind/overdue": "true"}, NOTED, Leaving(reason="overdue"), id="too-late"
+        ),
+        pytest.param(
             CLAIM | {"tradewind/workload": "callback"},
             {},
             Claimed(kind="callback", launch_id=LAUNCH, row_id=LAUNCH, claimed_s=None),

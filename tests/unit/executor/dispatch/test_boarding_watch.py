@@ -58,6 +58,24 @@ async def test_a_pod_that_does_not_board_is_replaced_at_no_retry(world, api):
     assert "its worker has not fetched its task 30 s after it began" in sentence
 
 
+def labels_of(world, name):
+    return world.cluster.raw(NAMESPACE, name)["metadata"]["labels"]
+
+
+async def test_a_slow_pod_that_has_its_workload_is_not_killed_while_the_task_begins(world, api):
+    launch = a_launch()
+    world.row(launch, "queued")
+    async with world.running(**BOARDING) as engine:
+        engine.submit(launch)
+        name = await runs(world, launch)
+        await world.eventually(lambda: "tradewind/overdue" in labels_of(world, name))
+        await asyncio.sleep(50)
+        world.row(launch, "running")
+        await asyncio.sleep(600)
+        assert world.names_of(launch) == [name]
+    assert not world.told("relaunched")
+
+
 @pytest.mark.parametrize("state", ["running", "success", "failed", "deferred"])
 async def test_one_look_at_the_row_suffices_for_a_pod_that_boarded(world, api, state):
     launch = a_launch()
