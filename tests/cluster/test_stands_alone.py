@@ -147,7 +147,8 @@ def test_check_and_doctor_find_nothing_to_mend_with_the_least_rights(outside):
     checked = outside.airflow.run("tradewind", "check")
     assert checked.returncode == 0, checked.stderr
     findings = doctor(outside)
-    assert {state for state, _, _ in findings} == {"ok"}, findings
+    # Nothing is started yet, so nobody answers where pods would fetch their workload.
+    assert [check for state, check, _ in findings if state != "ok"] == ["boarding"], findings
     assert any("nothing that is known as risky" in found for _, _, found in findings)
 
 
@@ -223,7 +224,8 @@ def test_a_token_file_rotates_under_a_running_scheduler_with_several_kubeconfigs
         "KUBECONFIG": os.pathsep.join(map(str, [*files, outside.folder / "not-there"])),
         "AIRFLOW__TRADEWIND__CONFIG_FILE": "",
     }
-    assert {state for state, _, _ in doctor(outside, **several)} == {"ok"}
+    findings = doctor(outside, **several)
+    assert [finding for finding in findings if finding[0] != "ok"] == []
     outside.airflow.stop("scheduler")
     outside.airflow.start("scheduler", more=several)
     run_once(outside, api)

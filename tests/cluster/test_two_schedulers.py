@@ -55,7 +55,9 @@ def finished(target):
         kills = kill_in_turn(target, airflow, run_id)
         state = await_ends(airflow, {DAG: run_id}, timeout_s=RUN_TIMEOUT_S)[DAG]
         recorder.catch_up()
-        left = recorder.wait_gone(run_ids=[run_id], timeout_s=120)
+        # The kubelet restarts a scheduler that was killed three times after 40 s, it then has to
+        # start, and looks for pods that a dead one left a minute later.
+        left = recorder.wait_gone(run_ids=[run_id], timeout_s=300)
         pods = recorder.pods(run_ids=[run_id])
         yield state, airflow.task_instances(DAG, run_id), pods, left, kills
 
