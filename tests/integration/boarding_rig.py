@@ -85,6 +85,10 @@ class Rig:
         }
         await self.admin.patch_pod(self.namespace, pod.metadata.name, {"metadata": metadata})
 
+    async def mark(self, pod, label):
+        metadata = {"uid": pod.metadata.uid, "labels": {label: "true"}}
+        await self.admin.patch_pod(self.namespace, pod.metadata.name, {"metadata": metadata})
+
     # -- the endpoint
 
     @contextlib.asynccontextmanager

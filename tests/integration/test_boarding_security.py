@@ -157,6 +157,15 @@ async def test_a_claimed_pod_gets_its_launch_while_it_waits(rig):
         assert (status, workload["ti"]["id"]) == (200, str(ti.id))
 
 
+async def test_a_claimed_pod_that_was_given_up_gets_nothing_any_more(rig):
+    ti, pod = a_launch(), await rig.idle_pod()
+    token = await rig.issuer.token(pod=pod)
+    await rig.claim(pod, ti)
+    await rig.mark(pod, "tradewind/overdue")
+    async with rig.serving():
+        assert await rig.board(token) == (410, {"reason": "overdue"})
+
+
 async def test_user_code_of_a_running_task_boards_in_vain(rig):
     ti = a_launch()
     token = await rig.issuer.token(pod=await rig.pod_of(ti))

@@ -142,7 +142,7 @@ class Claims:
 
     def miss_reason(self, entry: Entry) -> MissReason | None:
         """Return why a launch starts cold, or None where that is no miss."""
-        if not self._is_on or entry.ordinal or entry.attempts:
+        if not self._is_on or entry.ordinal or entry.attempts or not entry.reports_itself:
             return None
         if entry.misses_pools is not None:
             return entry.misses_pools
@@ -275,9 +275,15 @@ class Claims:
         return self._picture.take(template, at_random=self._rng if contested else None)
 
     def _may_claim(self, entry: Entry) -> bool:
-        """Whether no pod of the launch can exist yet: two would race for its task."""
+        """Whether no pod of the launch can exist yet: two would race for its task.
+
+        Nobody writes down that a callback or connection test has begun. A pod made for it gives up
+        by itself; an idle one does not know that it was claimed, and one that never fetches its
+        workload could not be told from one at work.
+        """
         began = entry.ordinal > 0 or entry.attempts > 0 or entry.may_have_pod
-        return self._is_on and not began and entry.misses_pools is None
+        fits = entry.reports_itself and not began and entry.misses_pools is None
+        return self._is_on and fits
 
     def _is_known(self, shape: str) -> bool:
         return shape in self.shapes or shape in self._picture.free()

@@ -36,6 +36,7 @@ class Schedulers:
         self.alive = set()
         self.starts_in_s = 3.0
         self.answers = True
+        self.endpoint = None
         self.measured = RecordedMetrics()
 
     def use_image(self, image):
@@ -69,6 +70,7 @@ class Schedulers:
             emit=self.outcomes.append,
             clock=self.clock,
             hooks=Hooks(
+                endpoint=self.endpoint,
                 measured=self.measured,
                 is_refiller=lambda: number == min(self.alive),
                 on_event=lambda kind, launch, sentence: self.events.append((kind, sentence)),
