@@ -127,13 +127,16 @@ def check_settings(_: argparse.Namespace) -> None:
 
     from tradewind import config, rendering  # noqa: PLC0415
 
+    conf = ExecutorConf()
     with one_sentence():
-        settings = config.load(ExecutorConf())
+        settings = config.load(conf)
         rendering.renderer(settings, scheduler="").check()
     table = Table("setting", "value")
     for name in settings.__slots__:
         table.add_row(name, str(getattr(settings, name)))
     Console().print(table)
+    for sentence in config.unread(conf):
+        sys.stdout.write(f"{sentence}\n")
 
 
 @suppress_logs_and_warning
@@ -154,6 +157,7 @@ def examine_deployment(args: argparse.Namespace) -> None:
         version=_compat.AIRFLOW_VERSION,
         executor=conf.get("core", "executor"),
         task_queued_timeout_s=conf.getfloat("scheduler", "task_queued_timeout"),
+        unread=tuple(config.unread(ExecutorConf())),
     )
     findings = asyncio.run(
         survey.examine(

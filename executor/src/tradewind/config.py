@@ -1,39 +1,35 @@
 """The `[tradewind]` section as `Settings`; its options are the table in `options`.
 
 An option that is not set in `[tradewind]` is looked up in upstream's `[kubernetes_executor]`
-section, so that a deployment moves over by changing `[core] executor` alone. Text is parsed here
-once; the rest of the code sees only `Settings`.
+section, so that a deployment moves over by changing `[core] executor` alone; what is set there and
+not read is told by `unread`. Text is parsed here once; the rest of the code sees only `Settings`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any
 
-from tradewind import contract
+from tradewind import call_options, contract
+from tradewind.call_options import Keepalive
 from tradewind.errors import ConfigError
-from tradewind.options import OPTIONS, Option
+from tradewind.option_texts import (
+    FALLBACK_SECTION,
+    SECTION,
+    Conf,
+    Texts,
+)
+from tradewind.option_texts import boolean as _boolean
+from tradewind.option_texts import listed as _listed
+from tradewind.option_texts import number as _number
+from tradewind.option_texts import one_of as _one_of
+from tradewind.option_texts import set_text as _set_text
+from tradewind.options.upstream import UNREAD
 
-SECTION = "tradewind"
-FALLBACK_SECTION = "kubernetes_executor"
 VERSION_ADDED = "0.1.0"
-
-_Number = TypeVar("_Number", int, float)
-
-
-class Conf(Protocol):
-    """The part of Airflow's `ExecutorConf` that the loader uses; team-aware in production."""
-
-    def has_option(self, section: str, key: str) -> bool:
-        """Return whether the option is set anywhere, defaults included."""
-        ...
-
-    def get(self, section: str, key: str) -> str | None:
-        """Return the option's text."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +50,14 @@ class Settings:
     cluster_context: str
     verify_ssl: bool
     ssl_ca_cert: str
+    client_factory: str
+    """Import path of a function whose client says how to sign in; empty for the options above."""
+    keepalive: Keepalive | None
+    delete_options: Mapping[str, Any]
+    """Fields of the `DeleteOptions` of every delete."""
     create_concurrency: int
     delete_concurrency: int
+    connect_timeout_s: float
     request_timeout_s: float
     launch_budget_s: float
     """Wall-clock time after which a launch that only met retryable errors is given up."""
@@ -115,25 +117,25 @@ class Settings:
     """Value of the label `tradewind/installation`; empty without a database, as in tests."""
 
 
-_BY_NAME = {option.name: option for option in OPTIONS}
 _LABEL = re.compile(r"[A-Za-z0-9]([\w.-]{0,61}[A-Za-z0-9])?", re.ASCII)
 _CREDENTIALS = re.compile(r"//[^@/]*@")
 _ACCOUNT = re.compile(r"(\*|[a-z0-9-]+):(\*|[a-z0-9.-]+)", re.ASCII)
 _DELIVERIES = ("auto", "boarding", "args")
 _VERIFICATIONS = ("jwks", "token_review")
-_TRUE = frozenset({"t", "true", "1"})
-_FALSE = frozenset({"f", "false", "0"})
 
 
-def load(conf: Conf) -> Settings:
-    """Return the settings that `conf` holds.
+def load(conf: Conf, *, section: str = SECTION) -> Settings:
+    """Return the settings that `conf` holds; what `section` leaves out stands in `[tradewind]`.
 
     Raises:
         ConfigError: a value is not of its option's kind or out of range.
 
     """
-    text = {option.name: _text(conf, option) for option in OPTIONS}
+    text = Texts(conf, section=section)
     namespace = text["namespace"]
+    bounds = call_options.timeouts(
+        text["kube_client_request_args"], origin=text.origin("kube_client_request_args")
+    )
     return Settings(
         namespace=namespace,
         watched_namespaces=_watched(text, namespace),
@@ -146,9 +148,15 @@ def load(conf: Conf) -> Settings:
         cluster_context=text["cluster_context"],
         verify_ssl=_boolean(text, "verify_ssl"),
         ssl_ca_cert=text["ssl_ca_cert"],
+        client_factory=_client_factory(text),
+        keepalive=_keepalive(text),
+        delete_options=call_options.deletion(
+            text["delete_option_kwargs"], origin=text.origin("delete_option_kwargs")
+        ),
         create_concurrency=_number(text, "create_concurrency", int, least=1),
         delete_concurrency=_number(text, "delete_concurrency", int, least=1),
-        request_timeout_s=_number(text, "request_timeout", float, least=1),
+        connect_timeout_s=bounds.connect_s,
+        request_timeout_s=_request_timeout(text, bounds.request_s),
         launch_budget_s=_number(text, "launch_budget", float, least=0),
         relaunch_limit=_number(text, "relaunch_limit", int, least=0),
         watch_silence_s=_number(text, "watch_silence", float, least=61),
@@ -187,40 +195,49 @@ def load(conf: Conf) -> Settings:
     )
 
 
-def _text(conf: Conf, option: Option) -> str:
-    """Return the option from our section, else from upstream's, else its default."""
-    ours = _set_text(conf, SECTION, option.name)
-    # Airflow merges provider defaults into the conf. `provider.py` therefore publishes no default
-    # for an option with a fallback: one would hide what users set in `[kubernetes_executor]`.
-    if ours is not None:
-        return ours
-    if option.fallback is not None:
-        theirs = _set_text(conf, FALLBACK_SECTION, option.fallback)
-        if theirs is not None:
-            return theirs
-    return option.default
+def unread(conf: Conf) -> list[str]:
+    """Return a sentence for every option of upstream's section that is set and changes nothing."""
+    said = []
+    for option in UNREAD:
+        value = _set_text(conf, FALLBACK_SECTION, option.name)
+        if value and value != option.default:
+            said.append(f"[{FALLBACK_SECTION}] {option.name} is not read: {option.instead}")
+    return said
 
 
-def _set_text(conf: Conf, section: str, key: str) -> str | None:
-    if not conf.has_option(section, key):
-        return None
-    value = conf.get(section, key)
-    return None if value is None else value.strip()
-
-
-def _watched(text: dict[str, str], namespace: str) -> tuple[str, ...]:
+def _watched(text: Texts, namespace: str) -> tuple[str, ...]:
     if not _boolean(text, "multi_namespace_mode"):
         return (namespace,)
     names = _listed(text["multi_namespace_mode_namespace_list"])
     return (*names, namespace) if names and namespace not in names else names
 
 
-def _listed(text: str) -> tuple[str, ...]:
-    parts = (part.strip() for part in text.split(","))
-    return tuple(dict.fromkeys(part for part in parts if part))
+def _client_factory(text: Texts) -> str:
+    path = text["client_factory"]
+    if text["async_client_factory"] and not path:
+        raise ConfigError(
+            f"{text.origin('async_client_factory')} is set without client_factory, which signs "
+            "in every call here: name the factory of the plain client there"
+        )
+    return path
 
 
-def _image(text: dict[str, str]) -> str:
+def _keepalive(text: Texts) -> Keepalive | None:
+    if not _boolean(text, "enable_tcp_keepalive"):
+        return None
+    return Keepalive(
+        idle_s=_number(text, "tcp_keep_idle", int, least=1, most=32767),
+        interval_s=_number(text, "tcp_keep_intvl", int, least=1, most=32767),
+        probes=_number(text, "tcp_keep_cnt", int, least=1, most=127),
+    )
+
+
+def _request_timeout(text: Texts, of_client: float | None) -> float:
+    own = _number(text, "request_timeout", float, least=1)
+    return own if of_client is None or text.is_set("request_timeout") else of_client
+
+
+def _image(text: Texts) -> str:
     repository, tag = text["worker_container_repository"], text["worker_container_tag"]
     return f"{repository}:{tag}" if repository and tag else ""
 
@@ -238,7 +255,7 @@ def _installation(given: str, conf: Conf) -> str:
     return hashlib.sha256(address.encode()).hexdigest()[:12] if address else ""
 
 
-def _boarding_url(text: dict[str, str], conf: Conf) -> str:
+def _boarding_url(text: Texts, conf: Conf) -> str:
     """Return where pods board: beside the Execution API, which they reach anyway."""
     given = text["boarding_url"]
     if given and not given.startswith(("http://", "https://")):
@@ -258,7 +275,7 @@ def _boarding_url(text: dict[str, str], conf: Conf) -> str:
     return f"{server}{contract.URL_PREFIX}{contract.BOARD_PATH}"
 
 
-def _limits(text: dict[str, str], name: str) -> dict[str, float]:
+def _limits(text: Texts, name: str) -> dict[str, float]:
     """Return `a=1, b=2.5` as a mapping; which names mean something is not known here."""
     found: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text[name].split(","))):
@@ -274,14 +291,7 @@ def _limits(text: dict[str, str], name: str) -> dict[str, float]:
     return found
 
 
-def _one_of(text: dict[str, str], name: str, known: tuple[str, ...]) -> str:
-    value = text[name]
-    if value not in known:
-        raise ConfigError(f"[{SECTION}] {name} is {value!r}: choose one of {', '.join(known)}")
-    return value
-
-
-def _accounts(text: dict[str, str], name: str) -> tuple[str, ...]:
+def _accounts(text: Texts, name: str) -> tuple[str, ...]:
     found = _listed(text[name])
     for account in found:
         if not _ACCOUNT.fullmatch(account):
@@ -289,31 +299,3 @@ def _accounts(text: dict[str, str], name: str) -> tuple[str, ...]:
                 f"[{SECTION}] {name} has {account!r}: write NAMESPACE:NAME, where * stands for any"
             )
     return found
-
-
-def _boolean(text: dict[str, str], name: str) -> bool:
-    value = text[name].lower()
-    if value in _TRUE or value in _FALSE:
-        return value in _TRUE
-    raise ConfigError(f"[{SECTION}] {name} is {text[name]!r}: write True or False")
-
-
-def _number(
-    text: dict[str, str],
-    name: str,
-    kind: Callable[[str], _Number],
-    *,
-    least: float,
-    most: float | None = None,
-) -> _Number:
-    try:
-        value = kind(text[name])
-    except ValueError as error:
-        raise ConfigError(
-            f"[{SECTION}] {name} is {text[name]!r}: write a {_BY_NAME[name].kind}"
-        ) from error
-    if value < least:
-        raise ConfigError(f"[{SECTION}] {name} is {value}: the least value is {least}")
-    if most is not None and value > most:
-        raise ConfigError(f"[{SECTION}] {name} is {value}: the greatest value is {most:g}")
-    return value

@@ -63,6 +63,8 @@ class TradewindExecutor(BaseExecutor):
             TradewindError: the credentials are unusable; better now than at the first task.
 
         """
+        for sentence in config.unread(self.conf):
+            self.log.warning("%s", sentence)
         self._loop.start()
         self.log.info(
             "Tradewind runs tasks as pods in namespace %r, template %r",

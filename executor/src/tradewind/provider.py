@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tradewind import __version__, config, options
+from tradewind import __version__, config, option_texts, options
 
 EXECUTOR = "tradewind.executor.TradewindExecutor"
 
@@ -23,7 +23,7 @@ def get_provider_info() -> dict[str, Any]:
         "executors": [EXECUTOR],
         "cli": ["tradewind.cli.get_commands"],
         "config": {
-            config.SECTION: {
+            option_texts.SECTION: {
                 "description": "Settings of the Tradewind executor. An option that is not set here "
                 "is read from [kubernetes_executor].",
                 "options": {option.name: _published(option) for option in options.OPTIONS},

@@ -6,9 +6,9 @@ from pathlib import Path
 import yaml
 
 from tradewind import options, provider
-from tradewind.config import SECTION
 from tradewind.dispatch.renderer import Renderer
 from tradewind.doctor.permissions import PERMISSIONS, Need
+from tradewind.option_texts import SECTION
 from tradewind.testing.builders import settings
 
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"

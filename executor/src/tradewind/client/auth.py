@@ -36,6 +36,8 @@ class Proof:
     """Value of the Authorization header, empty when certificates do the work."""
     ssl_context: ssl.SSLContext | None
     """None for a server that speaks plain HTTP."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """More headers of every call."""
 
 
 class Prover(Protocol):
@@ -200,14 +202,24 @@ def from_kubeconfig(
 
 
 def _server(cluster: Entry) -> str:
-    server = cluster.text("server").rstrip("/")
+    return usable_server(cluster.text("server"), what=cluster.field("server"))
+
+
+def usable_server(text: str, *, what: str) -> str:
+    """Return a server's base URL without a trailing slash.
+
+    Raises:
+        ConfigError: it is none; `what` names it.
+
+    """
+    server = text.rstrip("/")
     try:
         parts = urlsplit(server)
         usable = parts.scheme in {"https", "http"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError(f"{cluster.field('server')} is {server!r}: write https://HOST:PORT")
+        raise ConfigError(f"{what} is {server!r}: write https://HOST:PORT")
     return server
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradewind.client import auth
+from tradewind.client import auth, factory
 from tradewind.client.http import HttpCluster
 from tradewind.client.identity import HttpIdentities, Identities
 from tradewind.client.inspection import HttpInspection, Inspection
@@ -42,8 +42,14 @@ def inspect(settings: Settings) -> Inspection:
         ConfigError: the credentials are missing or unusable.
 
     """
-    timeout_s = settings.request_timeout_s
-    return HttpInspection(Transport(credentials(settings), request_timeout_s=timeout_s))
+    return HttpInspection(
+        Transport(
+            credentials(settings),
+            request_timeout_s=settings.request_timeout_s,
+            connect_timeout_s=settings.connect_timeout_s,
+            keepalive=settings.keepalive,
+        )
+    )
 
 
 def _cluster(settings: Settings, measured: Metrics) -> HttpCluster:
@@ -51,6 +57,9 @@ def _cluster(settings: Settings, measured: Metrics) -> HttpCluster:
         credentials(settings),
         request_timeout_s=settings.request_timeout_s,
         silence_s=settings.watch_silence_s,
+        connect_timeout_s=settings.connect_timeout_s,
+        keepalive=settings.keepalive,
+        delete_options=settings.delete_options,
         measured=measured,
     )
 
@@ -62,6 +71,8 @@ def credentials(settings: Settings) -> auth.Credentials:
         ConfigError: it is missing or unusable.
 
     """
+    if settings.client_factory:
+        return factory.credentials(settings.client_factory)
     if settings.in_cluster:
         return auth.in_cluster(verify_ssl=settings.verify_ssl, ca_file=settings.ssl_ca_cert)
     return auth.from_kubeconfig(

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tradewind.call_options import CONNECT_TIMEOUT_S, Keepalive
 from tradewind.client.auth import Credentials
 from tradewind.client.models import Event, EventPage, Pod
 from tradewind.client.reader import HttpReader, collection, decode
@@ -30,12 +31,20 @@ class HttpCluster(HttpReader):
         *,
         request_timeout_s: float,
         silence_s: float,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        keepalive: Keepalive | None = Keepalive(),  # noqa: B008 - frozen
+        delete_options: Mapping[str, Any] | None = None,
         measured: Metrics = UNMEASURED,
     ) -> None:
         self.transport = Transport(
-            credentials, request_timeout_s=request_timeout_s, measured=measured
+            credentials,
+            request_timeout_s=request_timeout_s,
+            connect_timeout_s=connect_timeout_s,
+            keepalive=keepalive,
+            measured=measured,
         )
         super().__init__(self.transport, silence_s=silence_s)
+        self._delete_options = {"propagationPolicy": "Background", **(delete_options or {})}
 
     def metadata_only(self) -> HttpReader:
         """Return what reads the same pods without spec and status, over the same connections."""
@@ -55,8 +64,8 @@ class HttpCluster(HttpReader):
         body = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
+            **self._delete_options,
             "preconditions": {"uid": uid},
-            "propagationPolicy": "Background",
         }
         await self._call("DELETE", f"{collection(namespace)}/{name}", body=body)
 

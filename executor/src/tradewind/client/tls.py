@@ -37,6 +37,8 @@ class Trust:
     authority: Material = bytes
     """CA bundle; empty trusts the system's."""
     verify: bool = True
+    check_name: bool = True
+    """Whether the certificate must bear the server's name."""
     origin: str = "the CA bundle"
     """Names the bundle in errors."""
 
@@ -83,8 +85,8 @@ class TlsContexts:
         # and every other client accepts. Chain and host name are still checked. Delete when
         # kubeadm, k3s and the clouds' CAs carry it.
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        context.check_hostname = self._trust.verify and self._trust.check_name
         if not self._trust.verify:
-            context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
         if pair is not None:
             _load_pair(context, pair, origin)

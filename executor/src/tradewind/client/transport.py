@@ -8,6 +8,7 @@ dead by TCP within a minute, instead of costing the next call its time limit.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import socket
@@ -19,6 +20,7 @@ from typing import Any
 import aiohttp
 
 from tradewind import __version__, metrics
+from tradewind.call_options import CONNECT_TIMEOUT_S, Keepalive
 from tradewind.client import refusals
 from tradewind.client.auth import Credentials, Proof
 from tradewind.client.errors import ApiError, ConnectionLostError
@@ -29,7 +31,6 @@ log = logging.getLogger(__name__)
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
 _CONNECTIONS = 64
-_CONNECT_TIMEOUT_S = 10.0
 _IDLE_S = 60.0
 _SKEW_EVERY_S = 60.0
 MOST_SKEW_S = 10.0
@@ -38,8 +39,6 @@ _FIRST_BAD_STATUS = 300
 _UNAUTHORIZED = 401
 _COLLECTIONS = frozenset({"pods", "events", "resourcequotas", "limitranges"})
 _VERBS = {"POST": "create", "DELETE": "delete", "PATCH": "patch"}
-# First probe after 30 s of silence, then every 10 s; three lost ones end the connection.
-_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +60,15 @@ class Transport:
         credentials: Credentials,
         *,
         request_timeout_s: float,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        keepalive: Keepalive | None = Keepalive(),  # noqa: B008 - frozen
         measured: Metrics = UNMEASURED,
         wall_s: Callable[[], float] = time.time,
     ) -> None:
         self._credentials = credentials
         self._request_timeout_s = request_timeout_s
+        self._connect_timeout_s = min(connect_timeout_s, request_timeout_s)
+        self._keepalive = keepalive
         self._metrics = measured
         self._wall_s = wall_s
         self._session: aiohttp.ClientSession | None = None
@@ -141,10 +144,6 @@ class Transport:
             await self._session.close()
             self._session = None
 
-    @property
-    def _connect_timeout_s(self) -> float:
-        return min(_CONNECT_TIMEOUT_S, self._request_timeout_s)
-
     @contextlib.asynccontextmanager
     async def _answered(self, request: _Request) -> AsyncIterator[aiohttp.ClientResponse]:
         """Open one good answer, with another proof when the first is refused."""
@@ -170,7 +169,8 @@ class Transport:
     async def _open(
         self, stack: contextlib.AsyncExitStack, request: _Request, proof: Proof
     ) -> aiohttp.ClientResponse:
-        headers = {"Content-Type": request.content_type, "Accept": request.accept}
+        headers = dict(proof.headers)
+        headers |= {"Content-Type": request.content_type, "Accept": request.accept}
         if proof.authorization:
             headers["Authorization"] = proof.authorization
         began_s, status_class = time.monotonic(), "none"
@@ -237,7 +237,7 @@ class Transport:
                 connector=aiohttp.TCPConnector(
                     limit=_CONNECTIONS,
                     keepalive_timeout=_IDLE_S,
-                    socket_factory=_probed_socket,
+                    socket_factory=functools.partial(_socket, self._keepalive),
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": f"tradewind/{__version__}"},
@@ -256,12 +256,18 @@ def verb_of(method: str, path: str, query: Mapping[str, str]) -> str:
     return "list" if path.rpartition("/")[2] in _COLLECTIONS else "get"
 
 
-def _probed_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Return a socket whose connection TCP probes while nothing is said on it."""
+def _socket(keepalive: Keepalive | None, address: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket whose connection TCP probes while nothing is said on it, if it is to."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
+    if keepalive is None:
+        return made
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE.items():
+    for name, value in (
+        ("TCP_KEEPIDLE", keepalive.idle_s),
+        ("TCP_KEEPINTVL", keepalive.interval_s),
+        ("TCP_KEEPCNT", keepalive.probes),
+    ):
         if hasattr(socket, name):  # macOS names the first one otherwise.
             made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     return made

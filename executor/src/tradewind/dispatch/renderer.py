@@ -15,7 +15,6 @@ from os import PathLike, fspath
 from tradewind.config import Settings
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.pool.spec import PoolSpec
-from tradewind.dispatch.user_code import UserCode
 from tradewind.errors import ConfigError
 from tradewind.pods import delivery, running_limit
 from tradewind.pods import manifest as pod
@@ -26,6 +25,7 @@ from tradewind.pods.override import SOURCE as OVERRIDE
 from tradewind.pods.schema import conform
 from tradewind.pods.shaping import Shape, Shaping
 from tradewind.pods.template import TemplateFile
+from tradewind.user_code import UserCode
 
 HOOK = "pod_mutation_hook"
 
@@ -67,7 +67,10 @@ class Renderer:
     ) -> None:
         self._settings = settings
         self._shaping = Shaping(settings)
-        self._user_code = UserCode(timeout_s=settings.user_code_timeout_s)
+        self._user_code = UserCode(
+            timeout_s=settings.user_code_timeout_s,
+            remedy="make it quicker, or raise [tradewind] pod_mutation_hook_timeout",
+        )
         self._templates: dict[str, TemplateFile] = {}
         self._airflow_version = airflow_version
         self._scheduler = scheduler

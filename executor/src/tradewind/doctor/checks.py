@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tradewind.client.errors import ApiError, ClusterError, CredentialError
@@ -20,6 +21,7 @@ CLOCK = "clock"
 TASK_POD = "task pod"
 AIRFLOW = "Airflow"
 TIMEOUTS = "timeouts"
+UPSTREAM = "settings of upstream"
 
 _STEADY_S = 3.0
 """A Date header counts whole seconds and is as old as its answer."""
@@ -33,6 +35,8 @@ class AirflowFacts:
     executor: str
     """`[core] executor` as written: executors of all teams, with aliases."""
     task_queued_timeout_s: float
+    unread: tuple[str, ...] = ()
+    """A sentence for each option of upstream's section that is set and changes nothing."""
 
 
 def unreachable(error: ClusterError) -> Finding:
@@ -148,6 +152,12 @@ def timeouts(*, task_queued_timeout_s: float, launch_budget_s: float) -> Finding
         f"{said}: the scheduler takes a waiting task back before its pod is given up",
         "set task_queued_timeout above launch_budget, so that the task fails with the true reason",
     )
+
+
+def unread(sentences: Sequence[str]) -> list[Finding]:
+    """Tell of settings that a deployment took along and that change nothing here."""
+    remedy = "see whether what is there suffices, then take the option out"
+    return [warn(UPSTREAM, sentence, remedy) for sentence in sentences]
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -46,6 +46,7 @@ async def examine(
                 launch_budget_s=settings.launch_budget_s,
             )
         )
+        findings += checks.unread(airflow.unread)
         inspection = connect(settings)
     except ConfigError as error:
         return [*findings, fail(SETTINGS, str(error), "correct it and run this again")]

@@ -28,12 +28,13 @@ class RawServer:
     def __init__(self, answers):
         self._answers = list(answers)
         self.requests = []
+        self.bodies = []
         self.peers = []
 
     async def serve(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.requests.append(head)
-        await reader.readexactly(int(self.header("Content-Length") or 0))
+        self.bodies.append(await reader.readexactly(int(self.header("Content-Length") or 0)))
         self.peers.append(writer.get_extra_info("peercert"))
         writer.write(self._answers.pop(0) if self._answers else _answer(500))
         await writer.drain()

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from tradewind import metrics
+from tradewind.call_options import Keepalive
 from tradewind.client import transport as transport_module
 from tradewind.client.auth import Credentials, FixedProof, Proof
 from tradewind.client.errors import ApiError, ConnectionLostError, CredentialError
@@ -272,8 +273,22 @@ def test_verbs_are_kubernetes_own(method, path, query, verb):
     assert verb_of(method, path, query) == verb
 
 
-def test_silent_connections_are_probed():
+@pytest.mark.parametrize(
+    ("keepalive", "expected"),
+    [
+        pytest.param(Keepalive(), [1, 30, 10, 3], id="by-default"),
+        pytest.param(Keepalive(idle_s=60, interval_s=5, probes=2), [1, 60, 5, 2], id="as-set"),
+        pytest.param(None, [0], id="off"),
+    ],
+)
+def test_silent_connections_are_probed(keepalive, expected):
     address = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 1))
-    with transport_module._probed_socket(address) as made:
-        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
-        assert made.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 30
+    options = [
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+    ]
+    with transport_module._socket(keepalive, address) as made:
+        found = [made.getsockopt(*option) for option in options[: len(expected)]]
+    assert found == expected

@@ -23,8 +23,10 @@ MOST_LEFT_BEHIND = 4
 class UserCode:
     """Runs functions on threads of their own."""
 
-    def __init__(self, *, timeout_s: float) -> None:
+    def __init__(self, *, timeout_s: float, remedy: str) -> None:
+        """Bound each run; `remedy` tells what to do about one that took too long."""
         self._timeout_s = timeout_s
+        self._remedy = remedy
         self._left_behind = 0
 
     async def run(self, function: Callable[[], T], *, title: str) -> T:
@@ -45,10 +47,7 @@ class UserCode:
         if not done:
             self._left_behind += 1
             ended.add_done_callback(self._came_back)
-            raise ConfigError(
-                f"{title} did not end within {self._timeout_s:g} s: make it quicker, or raise "
-                "[tradewind] pod_mutation_hook_timeout"
-            )
+            raise ConfigError(f"{title} did not end within {self._timeout_s:g} s: {self._remedy}")
         try:
             return ended.result()
         except ConfigError:

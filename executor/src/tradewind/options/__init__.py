@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tradewind.options import calls
+from tradewind.options.option import Option
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One option as users write it."""
-
-    name: str
-    kind: str
-    """`string`, `integer`, `float` or `boolean`: Airflow's own type names."""
-    default: str
-    description: str
-    fallback: str | None = None
-    """Name of the same option in `[kubernetes_executor]`, or None when upstream has none."""
-
+__all__ = ["OPTIONS", "Option"]
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -114,6 +103,8 @@ OPTIONS: tuple[Option, ...] = (
         name="create_concurrency",
         kind="integer",
         default="16",
+        fallback="pod_creation_max_concurrency",
+        upstream_default="0",
         description="Pod creations in flight at once.",
     ),
     Option(
@@ -138,6 +129,8 @@ OPTIONS: tuple[Option, ...] = (
         name="relaunch_limit",
         kind="integer",
         default="3",
+        fallback="pod_launch_failure_retries",
+        upstream_default="1",
         description="How often a pod that ended before its task began is replaced at no retry.",
     ),
     Option(
@@ -347,4 +340,5 @@ OPTIONS: tuple[Option, ...] = (
         description="Seconds the token in a workload lives that a pod got by boarding; it has to "
         "reach Airflow once, as the task starts.",
     ),
+    *calls.OPTIONS,
 )
