@@ -74,6 +74,7 @@ class TradewindExecutor(BaseExecutor):
 
     def _process_workloads(self, workload_items: Sequence[ExecutorWorkload]) -> None:
         """Hand the workloads to the loop thread."""
+        began_s = time.monotonic()
         for workload in workload_items:
             key = workload.key
             for queue in (self.queued_tasks, self.queued_callbacks, self.queued_connection_tests):
@@ -89,6 +90,8 @@ class TradewindExecutor(BaseExecutor):
                 self.log.exception("cannot launch %s", key)
                 self._launches.pop(key, None)
                 self._fail(key, f"cannot launch: {error}", kind="refused")
+        self._measured.gauge(metrics.POD_CREATION_BATCH_SIZE, len(workload_items))
+        self._measured.timing(metrics.POD_CREATION_BATCH_DURATION, time.monotonic() - began_s)
 
     def _mint(self, subject: str) -> str:
         """Return a token for a workload. Loop thread."""
