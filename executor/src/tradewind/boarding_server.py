@@ -119,7 +119,7 @@ def _executors() -> list[TradewindExecutor]:
 
 
 def _settings(executor: TradewindExecutor) -> config.Settings:
-    return config.load(executor.conf)
+    return config.load(executor.conf, section=executor.section)
 
 
 def _source(executor: TradewindExecutor, measured: AirflowMetrics) -> Source:

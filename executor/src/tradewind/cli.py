@@ -21,6 +21,7 @@ from airflow.cli.cli_config import (
 from airflow.utils.cli import suppress_logs_and_warning
 
 from tradewind.advise_command import ADVISE
+from tradewind.cleanup_command import CLEANUP_PODS
 from tradewind.errors import one_sentence
 from tradewind.pool_commands import POOL
 
@@ -34,7 +35,7 @@ def get_commands() -> list[GroupCommand]:
         name="check",
         help="Check the settings and the pod template, and show what is in force",
         func=check_settings,
-        args=(),
+        args=(_SECTION,),
     )
     return [
         GroupCommand(
@@ -45,7 +46,7 @@ def get_commands() -> list[GroupCommand]:
                 _RENDER,
                 _WHY,
                 _DOCTOR,
-                _CLEANUP_PODS,
+                CLEANUP_PODS,
                 ADVISE,
                 POOL,
                 _MIGRATE_VALUES,
@@ -69,7 +70,7 @@ def why(args: argparse.Namespace) -> None:
             run_id=args.run_id,
             map_index=args.map_index,
             try_number=args.try_number,
-            settings=config.load(ExecutorConf(args.team)),
+            settings=config.load(ExecutorConf(args.team), section=args.section),
         )
     if args.json:
         sys.stdout.write(json.dumps(story.as_dict(), indent=2) + "\n")
@@ -77,29 +78,6 @@ def why(args: argparse.Namespace) -> None:
     console = Console()
     for part in module.tables(story):
         console.print(part)
-
-
-def cleanup_pods(args: argparse.Namespace) -> None:
-    """Delete ended and long pending pods; exit code 2 when the cluster cannot be asked."""
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
-
-    from tradewind import cleanup, config, task_pods  # noqa: PLC0415
-
-    ages = cleanup.Ages(
-        pending_minutes=args.min_pending_minutes, completed_minutes=args.min_completed_minutes
-    )
-    with one_sentence():
-        settings = config.load(ExecutorConf(args.team))
-        namespaces = [args.namespace] if args.namespace else settings.watched_namespaces or ("",)
-        deleted = task_pods.visit(
-            settings,
-            lambda cluster: cleanup.sweep(
-                cluster, namespaces, ages, now=datetime.now(UTC), tell=print
-            ),
-        )
-    sys.stdout.write(f"deleted {deleted} pods\n")
 
 
 def render(args: argparse.Namespace) -> None:
@@ -114,12 +92,12 @@ def render(args: argparse.Namespace) -> None:
             args.task_id,
             run_id=args.run_id,
             map_index=args.map_index,
-            settings=config.load(ExecutorConf()),
+            settings=config.load(ExecutorConf(), section=args.section),
         )
     sys.stdout.write(text)
 
 
-def check_settings(_: argparse.Namespace) -> None:
+def check_settings(args: argparse.Namespace) -> None:
     """Print every setting, or one sentence on what is wrong and exit code 2."""
     from airflow.executors.base_executor import ExecutorConf  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
@@ -129,7 +107,7 @@ def check_settings(_: argparse.Namespace) -> None:
 
     conf = ExecutorConf()
     with one_sentence():
-        settings = config.load(conf)
+        settings = config.load(conf, section=args.section)
         rendering.renderer(settings, scheduler="").check()
     table = Table("setting", "value")
     for name in settings.__slots__:
@@ -161,7 +139,7 @@ def examine_deployment(args: argparse.Namespace) -> None:
     )
     findings = asyncio.run(
         survey.examine(
-            load=lambda: config.load(ExecutorConf()),
+            load=lambda: config.load(ExecutorConf(), section=args.section),
             renderer=lambda settings: rendering.renderer(settings, scheduler="doctor"),
             connect=connect.inspect,
             ask=lambda settings: endpoint.ask(
@@ -178,6 +156,11 @@ def examine_deployment(args: argparse.Namespace) -> None:
         sys.exit(1)
 
 
+_SECTION = Arg(
+    ("--section",),
+    default="tradewind",
+    help="Section of an executor for a further cluster; [tradewind] when left out",
+)
 _DOCTOR = ActionCommand(
     name="doctor",
     help="Find out whether this deployment can run tasks, and what to mend if not",
@@ -187,6 +170,7 @@ _DOCTOR = ActionCommand(
     func=examine_deployment,
     args=(
         Arg(("--json",), help="Print the findings as JSON", action="store_true"),
+        _SECTION,
         ARG_VERBOSE,
     ),
 )
@@ -200,6 +184,7 @@ _RENDER = ActionCommand(
         ARG_TASK_ID,
         Arg(("--run-id",), help="The run; without it the pod the task would have in a new run"),
         Arg(("--map-index",), type=int, default=-1, help="Map index of a mapped task"),
+        _SECTION,
     ),
 )
 _WHY = ActionCommand(
@@ -219,6 +204,7 @@ _WHY = ActionCommand(
         ),
         Arg(("--json",), action="store_true", help="Print JSON instead of tables"),
         _TEAM,
+        _SECTION,
     ),
 )
 
@@ -238,25 +224,4 @@ _MIGRATE_VALUES = ActionCommand(
     help="Turn values of Airflow's official Helm chart into values of ours",
     func=migrate_values,
     args=(Arg(("file",), help="YAML file of values; what has no equivalent goes to stderr"),),
-)
-_CLEANUP_PODS = ActionCommand(
-    name="cleanup-pods",
-    help="Delete ended and long pending pods of tasks, callbacks and KubernetesPodOperators",
-    func=cleanup_pods,
-    args=(
-        Arg(("--namespace",), help="Only this namespace; all watched ones when left out"),
-        Arg(
-            ("--min-pending-minutes",),
-            type=positive_int(allow_zero=False),
-            default=30,
-            help="Age from which a pending pod goes; at least 5",
-        ),
-        Arg(
-            ("--min-completed-minutes",),
-            type=positive_int(allow_zero=True),
-            default=1,
-            help="Minutes an ended pod is left; 0 deletes at once",
-        ),
-        _TEAM,
-    ),
 )

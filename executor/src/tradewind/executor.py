@@ -27,6 +27,7 @@ from tradewind.dispatch.engine import Engine, Orphan
 from tradewind.dispatch.hooks import Abandoned
 from tradewind.dispatch.ledger import Launch
 from tradewind.dispatch.settle import Verdict
+from tradewind.option_texts import SECTION
 from tradewind.supervision import Loop
 
 if TYPE_CHECKING:
@@ -44,12 +45,14 @@ class TradewindExecutor(BaseExecutor):
     supports_connection_test: bool = True
     supports_multi_team: bool = True
     pre_assigns_external_executor_id: ClassVar[bool] = True
+    section: ClassVar[str] = SECTION
+    """Section of its settings; a subclass for another cluster has one of its own."""
 
     def __init__(self, parallelism: int | None = None, team_name: str | None = None) -> None:
         if parallelism is None:
             parallelism = ExecutorConf(team_name).getint("core", "parallelism")
         super().__init__(parallelism=parallelism, team_name=team_name)
-        self._settings = config.load(self.conf)
+        self._settings = config.load(self.conf, section=self.section)
         self._loop = Loop(self._make_bridge, clock=SystemClock())
         self._launches: dict[WorkloadKey, Launch | Orphan] = {}
         self._inherited: deque[Orphan] = deque()

@@ -14,6 +14,10 @@ from tradewind.options import OPTIONS, Option
 SECTION = "tradewind"
 FALLBACK_SECTION = "kubernetes_executor"
 
+OF_ONE_CLUSTER = {"delivery": "args", "warm_pools": ""}
+"""Options of `[tradewind]` that an executor with a section of its own does not inherit, and what
+they are there: pods of another cluster may not reach the endpoint at which pods board."""
+
 _Number = TypeVar("_Number", int, float)
 _BY_NAME = {option.name: option for option in OPTIONS}
 _TRUE = frozenset({"t", "true", "1"})
@@ -54,6 +58,8 @@ class Texts(dict[str, str]):
         # Airflow merges provider defaults into the conf. `provider.py` therefore publishes no
         # default for an option with a fallback: one would hide what users set in upstream's.
         for section in self._sections:
+            if option.name in OF_ONE_CLUSTER and section != self._sections[0]:
+                return OF_ONE_CLUSTER[option.name]
             ours = set_text(conf, section, option.name)
             if ours is not None:
                 self._origins[option.name] = f"[{section}] {option.name}"

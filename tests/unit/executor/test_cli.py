@@ -4,11 +4,15 @@ from uuid import UUID
 import pytest
 from airflow.cli import cli_parser
 
-from tradewind import cli, task_pods
+from tradewind import cleanup_command, cli, task_pods
 from tradewind.client.errors import ApiError
 from tradewind.pods import labels
 from tradewind.testing.builders import a_task
 from tradewind.testing.fake_cluster import FakeCluster
+
+
+def parse(*words):
+    return cli_parser.get_parser().parse_args(["tradewind", *words])
 
 
 def test_airflow_knows_the_command():
@@ -18,14 +22,14 @@ def test_airflow_knows_the_command():
 
 @pytest.mark.usefixtures("template")
 def test_good_settings_are_shown(capsys):
-    cli.check_settings(None)
+    cli.check_settings(parse("check"))
     assert "create_concurrency" in capsys.readouterr().out
 
 
 def test_a_bad_template_is_one_sentence_and_a_failure(template, capsys):
     template.write_text("kind: Deployment")
     with pytest.raises(SystemExit) as caught:
-        cli.check_settings(None)
+        cli.check_settings(parse("check"))
     assert caught.value.code == 2
     assert "begin it with `kind: Pod`" in capsys.readouterr().err
 
@@ -34,13 +38,9 @@ def test_a_bad_template_is_one_sentence_and_a_failure(template, capsys):
 def test_a_bad_option_is_one_sentence_and_a_failure(capsys, monkeypatch):
     monkeypatch.setenv("AIRFLOW__TRADEWIND__CREATE_CONCURRENCY", "many")
     with pytest.raises(SystemExit) as caught:
-        cli.check_settings(None)
+        cli.check_settings(parse("check"))
     assert caught.value.code == 2
     assert "create_concurrency" in capsys.readouterr().err
-
-
-def parse(*words):
-    return cli_parser.get_parser().parse_args(["tradewind", *words])
 
 
 def test_why_needs_a_dag_and_a_task_and_takes_the_rest():
@@ -75,7 +75,7 @@ def test_a_teams_pods_are_cleaned_up_where_the_team_has_them(cluster, monkeypatc
     for namespace in ("blue", "default"):
         pod = {"metadata": metadata, "status": status}
         asyncio.run(cluster.create_pod(namespace, pod))
-    cli.cleanup_pods(parse("cleanup-pods", "--team", "blue"))
+    cleanup_command.cleanup_pods(parse("cleanup-pods", "--team", "blue"))
     assert cluster.raw("default", "old")
     assert cluster.names() == ["old"]
 
@@ -96,7 +96,7 @@ def test_cleanup_pods_tells_what_it_deleted(cluster, capsys):
     }
     status = {"phase": "Succeeded"}
     asyncio.run(cluster.create_pod("default", {"metadata": metadata, "status": status}))
-    cli.cleanup_pods(parse("cleanup-pods"))
+    cleanup_command.cleanup_pods(parse("cleanup-pods"))
     assert capsys.readouterr().out == "deleted pod default/old: Succeeded\ndeleted 1 pods\n"
 
 
@@ -104,7 +104,7 @@ def test_cleanup_pods_tells_what_it_deleted(cluster, capsys):
 def test_a_cluster_that_refuses_is_one_sentence_and_a_failure(cluster, capsys):
     cluster.fail("list", ApiError(403, reason="Forbidden", message="pods"))
     with pytest.raises(SystemExit) as caught:
-        cli.cleanup_pods(parse("cleanup-pods"))
+        cleanup_command.cleanup_pods(parse("cleanup-pods"))
     assert caught.value.code == 2
     assert capsys.readouterr().err == "error: 403 Forbidden: pods\n"
 

@@ -1,5 +1,7 @@
 """No option of upstream's section is left out silently."""
 
+from argparse import Namespace
+
 import pytest
 from airflow.providers.cncf.kubernetes.get_provider_info import get_provider_info
 
@@ -52,7 +54,7 @@ def batches(monkeypatch):
 
 @pytest.mark.usefixtures("template", "batches")
 def test_the_check_tells_of_it(capsys):
-    cli.check_settings(None)
+    cli.check_settings(Namespace(section="tradewind"))
     assert "worker_pods_creation_batch_size is not read: pods are" in capsys.readouterr().out
 
 
