@@ -109,10 +109,14 @@ class OutsideAirflow:
 
     def start_all(self):
         """Start API server, DAG processor and scheduler; return when the API answers."""
-        arguments = ("--host", self._address, "--port", str(self.port), "--workers", "1")
-        self.start("api-server", *arguments)
         self.start("dag-processor")
         self.start("scheduler")
+        self.start_api_server()
+
+    def start_api_server(self, *, more=None):
+        """Start it; return when the API answers."""
+        arguments = ("--host", self._address, "--port", str(self.port), "--workers", "1")
+        self.start("api-server", *arguments, more=more)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not self._answers():
             assert time.monotonic() < deadline, self.log_of("api-server").read_text()[-2000:]

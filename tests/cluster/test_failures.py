@@ -62,7 +62,7 @@ def airflow(target):
 def runs(target, airflow):
     """Run every DAG but the parked one; return kind -> run id, once all have ended."""
     found = {kind: airflow.trigger(f"fails_{kind}", conf={}) for kind in SAID}
-    evict(target, airflow, running_pod(target, airflow, "fails_evicted"))
+    evict(target, airflow, talking_pod(target, airflow, "fails_evicted", WROTE["evicted"]))
     delete(target, airflow, running_pod(target, airflow, "fails_deleted"))
     runs_by_dag = {f"fails_{kind}": run_id for kind, run_id in found.items()}
     await_ends(airflow, runs_by_dag, timeout_s=WITHIN_S)
@@ -78,6 +78,16 @@ def running_pod(target, airflow, dag_id):
             return running[0]["metadata"]["name"]
         assert time.monotonic() < deadline, f"no pod of {dag_id} runs"
         time.sleep(1)
+
+
+def talking_pod(target, airflow, dag_id, said):
+    """Return the pod once it has said so: it runs before its task's code does."""
+    name = running_pod(target, airflow, dag_id)
+    deadline = time.monotonic() + WITHIN_S
+    while said not in kubectl.run(target, "-n", airflow.namespace, "logs", name):
+        assert time.monotonic() < deadline, f"{name} does not say {said!r}"
+        time.sleep(1)
+    return name
 
 
 def evict(target, airflow, name):

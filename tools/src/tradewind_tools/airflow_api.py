@@ -10,7 +10,7 @@ import email.utils
 import json
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -64,9 +64,13 @@ class Airflow:
         self._http = http
         self._token = ""
 
-    def get(self, path: str, **parameters: Any) -> Any:
+    def get(self, path: str, *, headers: Mapping[str, str] | None = None, **parameters: Any) -> Any:
         """Return the decoded answer to GET /api/v2/`path`."""
-        return self._decoded("GET", path, params=parameters)
+        return self._decoded("GET", path, headers=headers, params=parameters)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the decoded answer to POST /api/v2/`path`; repeated if an answer was lost."""
+        return self._decoded("POST", path, json=body)
 
     def dags(self) -> list[dict[str, Any]]:
         """Return all DAGs that parsed."""
@@ -188,7 +192,9 @@ class Airflow:
             f"{answer.status_code} {reason(answer)}"
         )
 
-    def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    def _request(
+        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **arguments: Any
+    ) -> httpx.Response:
         """Send a request until it is answered; log in first, and again when the token is old."""
         deadline_s = time.monotonic() + REPEAT_TIMEOUT_S
         renewed = False
@@ -196,9 +202,10 @@ class Airflow:
             try:
                 if not self._token:
                     self._log_in()
-                headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+                usual = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
                 url = f"{self._url()}/api/v2/{path}"
-                answer = self._http.request(method, url, headers=headers, **arguments)
+                sent = usual | dict(headers or {})
+                answer = self._http.request(method, url, headers=sent, **arguments)
             except httpx.TransportError as error:
                 problem = f"{error!r}"
             else:
