@@ -24,13 +24,15 @@ def hold(path, seconds):
 
 
 def test_second_process_says_what_it_waits_for_and_then_goes_on(tmp_path):
-    first = hold(tmp_path / "lock", 1.0)
+    first = hold(tmp_path / "lock", 60)
     assert first.stdout.readline() == "held\n"
     second = hold(tmp_path / "lock", 0)
-    out, err = second.communicate(timeout=20)
+    said = second.stderr.readline()
+    assert "waiting for another process to finish the test" in said
+    first.terminate()
     first.communicate(timeout=20)
+    out, _ = second.communicate(timeout=20)
     assert out == "held\n"
-    assert "waiting for another process to finish the test" in err
 
 
 def test_lock_of_a_killed_process_is_free(tmp_path):

@@ -4,20 +4,24 @@ Watched, without changing it: when the worker asks Airflow to start the task and
 (`TaskInstanceOperations.start`), and when the task's own code begins (Airflow's listener hook
 `on_task_instance_running`, the last thing the forked process does before `execute`).
 
-Changed: how long the supervisor sleeps between the end of its child's sockets and the end of the
-child. See `end_without_tail`.
+Changed: for how long the worker asks for the start where no answer comes, see `ask_patiently`; and
+how long the supervisor sleeps between the end of its child's sockets and the end of the child, see
+`end_without_tail`.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import mmap
+import random
 import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 from airflow.sdk._shared.listeners import hookimpl
 from airflow.sdk.api.client import TaskInstanceOperations
 from airflow.sdk.execution_time.supervisor import WatchedSubprocess
@@ -25,7 +29,14 @@ from airflow.sdk.listener import get_listener_manager
 
 from tradewind.worker.endings import Start
 
+log = logging.getLogger(__name__)
+
 _MOMENT = struct.Struct("d")
+
+ASKING_S = 300.0
+"""How long a start is asked for, on top of what the SDK's own repetitions take."""
+_PAUSE_S = (1.0, 10.0)
+"""Between two rounds of them: pods that wait for the same server do not come back in one second."""
 
 SERVICE_PARAMETERS = ("self", "max_wait_time", "raise_on_timeout", "expect_signal")
 """Of `WatchedSubprocess._service_subprocess` as we know it; another one is left alone."""
@@ -55,7 +66,15 @@ class UserCode:
 class Watch:
     """What is known of the task's start."""
 
-    def __init__(self, *, on_ask: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        *,
+        on_ask: Callable[[], None] = lambda: None,
+        now_s: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._now_s = now_s
+        self._sleep = sleep
         self.start = Start.NOT_ASKED
         self.run_s: float | None = None
         """When the worker asked Airflow to start the task, in seconds since the epoch."""
@@ -82,11 +101,43 @@ class Watch:
             self.run_s = time.time()
             self._on_ask()
             self.start = Start.REFUSED
-            context = asked(*args, **kwargs)
+            ask = functools.partial(asked, *args, **kwargs)
+            context = ask_patiently(ask, now_s=self._now_s, sleep=self._sleep)
             self.start = Start.AGREED
             return context
 
         TaskInstanceOperations.start = start
+
+
+def ask_patiently(
+    ask: Callable[[], Any],
+    *,
+    now_s: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> Any:
+    """Return Airflow's answer to the start of a task, however late within `ASKING_S` it comes.
+
+    An API server that is flooded may start the task and answer too late. A pod that gives up then
+    leaves a running task without a worker, which costs a try though nothing ran. Asking again is
+    safe: Airflow gives the same process the same answer.
+
+    Raises:
+        Exception: what the last round raised; at once where it is an answer.
+
+    """
+    until_s = now_s() + ASKING_S
+    while True:
+        try:
+            return ask()
+        except httpx.HTTPError as error:
+            if _is_answer(error) or now_s() > until_s:
+                raise
+            log.warning("Airflow has not said whether the task may start, asking again: %r", error)
+        sleep(random.uniform(*_PAUSE_S))  # noqa: S311 - spreads load, keeps no secret
+
+
+def _is_answer(error: httpx.HTTPError) -> bool:
+    return isinstance(error, httpx.HTTPStatusError) and not error.response.is_server_error
 
 
 def end_without_tail() -> bool:

@@ -161,6 +161,81 @@ def test_a_refused_start_is_known_and_still_raised(watch):
     assert watch.asked == [Start.NOT_ASKED]
 
 
+REQUEST = httpx.Request("PATCH", "http://airflow/execution/task-instances/1/run")
+
+
+def status(code):
+    return httpx.HTTPStatusError("no", request=REQUEST, response=httpx.Response(code))
+
+
+class Clock:
+    """Time that passes while somebody sleeps, and five seconds with each question."""
+
+    def __init__(self, *said):
+        self.now = 0.0
+        self.pauses = []
+        self._said = list(said)
+
+    def now_s(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.pauses.append(seconds)
+        self.now += seconds
+
+    def ask(self):
+        self.now += 5
+        said = self._said.pop(0) if len(self._said) > 1 else self._said[0]
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    def ask_patiently(self):
+        return sdk.ask_patiently(self.ask, now_s=self.now_s, sleep=self.sleep)
+
+
+@pytest.mark.parametrize(
+    "silence",
+    [httpx.ReadTimeout("timed out"), httpx.ConnectError("refused"), status(500), status(503)],
+    ids=repr,
+)
+def test_a_start_that_is_not_answered_is_asked_for_again(silence):
+    clock = Clock(silence, silence, "go")
+    assert clock.ask_patiently() == "go"
+    assert len(clock.pauses) == 2
+
+
+@pytest.mark.parametrize("code", [401, 403, 404, 409, 422])
+def test_a_start_that_is_refused_is_not_asked_for_again(code):
+    clock = Clock(status(code))
+    with pytest.raises(httpx.HTTPStatusError):
+        clock.ask_patiently()
+    assert clock.pauses == []
+
+
+def test_a_start_that_is_never_answered_is_given_up_after_a_while():
+    clock = Clock(httpx.ReadTimeout("timed out"))
+    with pytest.raises(httpx.ReadTimeout):
+        clock.ask_patiently()
+    assert sdk.ASKING_S < clock.now < sdk.ASKING_S + 20
+
+
+def test_the_worker_asks_patiently(watch, monkeypatch):
+    said = [httpx.ReadTimeout("timed out"), httpx.Response(200, json=run_context())]
+
+    def patch(*_, **__):
+        match said.pop(0):
+            case Exception() as silence:
+                raise silence
+            case answer:
+                return answer
+
+    monkeypatch.setattr(Operations, "patch", patch)
+    monkeypatch.setattr(watch, "_sleep", lambda _: None)
+    Operations(None).start(uuid.uuid4(), 1, datetime.now(UTC))
+    assert (watch.start, said) == (Start.AGREED, [])
+
+
 def test_an_agreed_start_is_known(watch, monkeypatch):
     agreed = httpx.Response(200, json=run_context())
     monkeypatch.setattr(Operations, "patch", lambda *_, **__: agreed)
