@@ -53,7 +53,9 @@ class UserCode:
         except ConfigError:
             raise
         except Exception as error:
-            raise ConfigError(f"{title} failed: {type(error).__name__}: {error}") from error
+            raise ConfigError(
+                f"{title} failed ({type(error).__name__}: {error}): correct it"
+            ) from error
 
     def _start(self, function: Callable[[], T], title: str) -> asyncio.Future[T]:
         loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ async def test_an_error_is_told_with_its_type(error):
     def fail():
         raise error
 
-    with pytest.raises(ConfigError, match=rf"hook failed: .*{type(error).__name__}: no"):
+    with pytest.raises(ConfigError, match=rf"hook failed \(.*{type(error).__name__}: no\)"):
         await UserCode(timeout_s=5, remedy="make it quicker").run(fail, title="hook")
 
 

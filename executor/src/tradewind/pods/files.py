@@ -54,7 +54,10 @@ class ParsedFile(Generic[T]):
                 self._stamp = stamp
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "no UTF-8 text"
-            raise ConfigError(f"cannot read {self._source}: {reason}") from error
+            raise ConfigError(
+                f"cannot read {self._source} ({reason}): put it there where the scheduler runs, or "
+                "correct the path"
+            ) from error
         if isinstance(self._result, ConfigError):
             raise ConfigError(str(self._result))
         return self._result
