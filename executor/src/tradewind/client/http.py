@@ -93,13 +93,13 @@ class HttpCluster(HttpReader):
         query = {"container": container, "tailLines": str(tail_lines)}
         if limit_bytes is not None:
             query["limitBytes"] = str(limit_bytes)
-        return (await self._read(path, query=query)).decode(errors="replace")
+        return (await self._call("GET", path, query=query)).decode(errors="replace")
 
     async def list_events(self, namespace: str, *, pod_uid: str, limit: int) -> tuple[Event, ...]:
         """Return what the cluster said about that very pod, latest last."""
         path = f"/api/v1/namespaces/{namespace}/events"
         query = {"fieldSelector": f"involvedObject.uid={pod_uid}", "limit": str(limit)}
-        page: EventPage = decode(_events, await self._read(path, query=query))
+        page: EventPage = decode(_events, await self._call("GET", path, query=query))
         return tuple(sorted(page.items, key=lambda event: event.last_seen))
 
     async def close(self) -> None:
@@ -111,7 +111,7 @@ class HttpCluster(HttpReader):
         timer, counter = _WRITES[method]
         began_s, status = time.monotonic(), "error"
         try:
-            answer = await self.transport.call(method, path, body=body)
+            answer = await self._call(method, path, body=body)
             status = "200"
         except ApiError as error:
             status = str(error.status)
@@ -121,5 +121,12 @@ class HttpCluster(HttpReader):
             self._metrics.timing(timer, time.monotonic() - began_s)
         return answer
 
-    async def _read(self, path: str, *, query: Mapping[str, str]) -> bytes:
-        return await self.transport.call("GET", path, query=query)
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return await self.transport.call(method, path, query=query, body=body)
