@@ -27,13 +27,15 @@ class Airflow:
 
     INSTALLATION = "here"
 
-    def __init__(self, folder, server, *, namespace, **options):
+    def __init__(self, folder, server, *, namespace, bundle=None, **options):
         self.folder = Path(folder) / "airflow"
         self.folder.mkdir()
         self.port = _free_port()
         self._server = server
         self._namespace = namespace
         self._options = options
+        self.bundles = json.dumps([bundle]) if bundle else ""
+        self._account = None
         self._process = None
 
     @property
@@ -55,21 +57,29 @@ class Airflow:
             subprocess.run(
                 [*airflow, "db", "migrate"], env=environment, check=True, stdout=log, stderr=log
             )
-        with (self.folder / "api-server.log").open("wb") as log:
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        """Serve, again if it was stopped, and wait until pods can board."""
+        command = [sys.executable, "-m", "airflow", "api-server", "--port", str(self.port)]
+        with (self.folder / "api-server.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*airflow, "api-server", "--port", str(self.port), "--host", "127.0.0.1"],
-                env=environment,
+                [*command, "--host", "127.0.0.1"],
+                env=self.environment(),
                 stdout=log,
                 stderr=log,
             )
         try:
             self._wait()
         except BaseException:
-            self.__exit__()
+            self.stop()
             raise
-        return self
 
-    def __exit__(self, *_):
+    def stop(self):
         self._process.kill()
         self._process.wait(timeout=30)
 
@@ -94,6 +104,11 @@ class Airflow:
             "AIRFLOW__API_AUTH__JWT_SECRET": "only-for-tests-" + "0123456789" * 5,
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.folder}/airflow.db",
             **{f"AIRFLOW__TRADEWIND__{name}": value for name, value in options.items()},
+            **(
+                {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": self.bundles}
+                if self.bundles
+                else {}
+            ),
         }
 
     def health(self):
@@ -126,13 +141,18 @@ class Airflow:
             "current-context": "c",
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
             "clusters": [{"name": "c", "cluster": cluster}],
-            "users": [{"name": "u", "user": {"token": asyncio.run(self._token())}}],
+            "users": [{"name": "u", "user": {"token": self._token()}}],
         }
         path = self.folder / "kubeconfig"
         path.write_text(json.dumps(document))
         return path
 
-    async def _token(self):
+    def _token(self):
+        if self._account is None:
+            self._account = asyncio.run(self._issued())
+        return self._account
+
+    async def _issued(self):
         """Return the token of an account that has the chart's Role and nothing else."""
         cluster = connect(self._server)
         try:

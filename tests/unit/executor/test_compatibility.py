@@ -1,4 +1,4 @@
-"""docs/compatibility.md promises rows and names tests: both are checked here."""
+"""docs/compatibility.md promises rows, and pages name tests: both are checked here."""
 
 import ast
 import functools
@@ -44,10 +44,31 @@ def functions_of(path):
     return {node.name for node in tree.body if isinstance(node, kinds)}
 
 
+NODE_ID = re.compile(r"`(tests/[\w/]+\.py::\w+)`")
+
+
+def named_on_other_pages():
+    """Return the node ids of tests that pages other than compatibility.md name."""
+    pages = (ROOT / "docs").glob("*.md")
+    return {one for page in pages for one in NODE_ID.findall(page.read_text(encoding="utf-8"))}
+
+
 @pytest.mark.parametrize(
-    "node_id", sorted({node_id for _, _, proofs in ROWS.values() for node_id in proofs})
+    "node_id",
+    sorted({one for _, _, proofs in ROWS.values() for one in proofs} | named_on_other_pages()),
 )
 def test_a_named_test_exists(node_id):
     path, _, function = node_id.partition("::")
     assert (ROOT / path).is_file()
     assert function in functions_of(path)
+
+
+def test_the_tests_that_the_security_page_names_exist():
+    page = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    (head,) = (line for line in page.splitlines() if line.startswith("| a thief tries"))
+    *_, issued, kubelets = re.findall(r"`(tests/[^`]+)`", head)
+    rows = [line.split("|") for line in page.splitlines() if re.search(r"`test_\w+`", line)]
+    assert len(rows) > 10
+    for *_, by_issued, by_kubelets, _ in rows:
+        assert set(re.findall(r"`(test_\w+)`", by_issued)) <= functions_of(issued)
+        assert set(re.findall(r"`(test_\w+)`", by_kubelets)) <= functions_of(kubelets)

@@ -7,6 +7,7 @@ before containerd and everything before etcd.
 from pathlib import Path
 
 from tradewind_tools import packages, programs
+from tradewind_tools.cluster import audit
 from tradewind_tools.cluster.layout import (
     API_PORT,
     ETCD_PEER_URL,
@@ -121,6 +122,9 @@ def _apiserver(layout: Layout) -> list[str]:
         f"--service-account-key-file={pki}/service-accounts.key",
         f"--service-account-signing-key-file={pki}/service-accounts.key",
         "--service-account-issuer=https://kubernetes.default.svc",
+        *audit.flags(
+            policy_file=f"{layout.configs}/audit-policy.yaml", log_file=str(layout.audit_log)
+        ),
         "--profiling=false",
     ]
 

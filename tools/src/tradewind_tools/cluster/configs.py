@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from tradewind_tools import packages
+from tradewind_tools.cluster import audit
 from tradewind_tools.cluster.layout import (
     BRIDGE,
     CGROUP,
@@ -33,6 +34,7 @@ def write_all(layout: Layout) -> None:
         "containerd.toml": containerd(layout, restrict_oom_score=restrict),
         f"registries/{REGISTRY}/hosts.toml": f'server = "http://{REGISTRY}"\n',
         "cni/10-tradewind.conflist": json.dumps(cni(layout), indent=2),
+        "audit-policy.yaml": yaml.safe_dump(audit.policy()),
         "kubelet.yaml": yaml.safe_dump(kubelet(layout)),
         "registry.yaml": yaml.safe_dump(registry(layout)),
         "Corefile": corefile(layout, resolv_conf=Path("/etc/resolv.conf")),

@@ -66,6 +66,11 @@ class Layout:
         return self.state / "logs"
 
     @property
+    def audit_log(self) -> Path:
+        """What the API server writes down of requests; earlier ones are beside it."""
+        return self.logs / "audit" / "audit.log"
+
+    @property
     def local(self) -> Path:
         """Everything of the running cluster: keys, databases, pods, volumes."""
         return self.state / "local"

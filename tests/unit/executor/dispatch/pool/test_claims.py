@@ -274,7 +274,18 @@ async def test_without_the_right_to_patch_tasks_start_cold(schedulers, caplog):
     assert "the right to patch pods" in caplog.text
 
 
-async def test_a_claimed_pod_that_dies_before_its_task_began_is_replaced_cold(schedulers):
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(base_ended(137), id="killed"),
+        pytest.param(
+            {"phase": "Failed", "reason": "Evicted", "message": "The node was low on: memory."},
+            id="evicted-for-memory",
+        ),
+        pytest.param(None, id="deleted"),
+    ],
+)
+async def test_a_claimed_pod_that_dies_before_its_task_began_is_replaced_cold(schedulers, end):
     schedulers.want(default=2)
     async with schedulers.running() as engine:
         await schedulers.filled(2)
@@ -282,7 +293,10 @@ async def test_a_claimed_pod_that_dies_before_its_task_began_is_replaced_cold(sc
         schedulers.row(launch, "queued")
         engine.submit(launch)
         warm = await schedulers.pod_of(launch)
-        await schedulers.cluster.set_status(NAMESPACE, warm, base_ended(137))
+        if end is None:
+            await schedulers.cluster.vanish(NAMESPACE, warm)
+        else:
+            await schedulers.cluster.set_status(NAMESPACE, warm, end)
         await schedulers.eventually(lambda: len(schedulers.idle()) == 2)
         cold = await schedulers.pod_of(launch)
         assert not schedulers.is_warm(launch)
