@@ -63,9 +63,14 @@ class Release:
         return answer.status_code, answer.json().get("reason") if answer.content else None
 
     def logs(self):
-        """Return pod -> what all of its containers wrote."""
-        names = [pod["metadata"]["name"] for pod in self.pods()]
+        """Return pod -> what all of its containers wrote; a pod that did not begin has no log."""
+        names = [pod["metadata"]["name"] for pod in self.pods() if has_begun(pod)]
         return {name: self.kubectl("logs", name, "--all-containers") for name in names}
+
+
+def has_begun(pod):
+    states = [one["state"] for one in pod["status"].get("containerStatuses", [])]
+    return bool(states) and not any("waiting" in state for state in states)
 
 
 def forwarded(target, namespace):
