@@ -15,7 +15,7 @@ AIRFLOW = BOARD_URL.removesuffix("/tradewind/v1/board")
 TOKEN_FILE = Path("/var/run/secrets/tradewind/token")
 SECRETS = Path("/var/run/secrets")
 ASK_TWICE = """
-import json, os, time, urllib.request
+import json, os, sys, time, urllib.request
 
 def ask():
     body = {"protocol": 1, "template": os.environ["TRADEWIND_TEMPLATE"], "hold": 0}
@@ -30,7 +30,7 @@ def ask():
 same, fresh = one["ti"] == two["ti"], one["token"] != two["token"]
 print(f"asked twice: {first} {second}, same launch: {same}, another token: {fresh}", flush=True)
 time.sleep(1.5)
-os.execvp("python", ["python", "-m", "tradewind.worker"])
+os.execvp(sys.argv[1], sys.argv[1:])
 """
 
 
@@ -83,7 +83,7 @@ def boarding_asked_twice():
             "tradewind": {"delivery": "boarding"},
             "pod_override": k8s.V1Pod(
                 spec=k8s.V1PodSpec(
-                    containers=[k8s.V1Container(name="base", args=["python", "-c", ASK_TWICE])]
+                    containers=[k8s.V1Container(name="base", command=["python", "-c", ASK_TWICE])]
                 )
             ),
         }
