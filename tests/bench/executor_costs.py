@@ -1,8 +1,9 @@
-"""What the executor costs: time of the scheduler's thread, calls per task, memory per live task.
+"""What an executor costs its scheduler: time of the thread, calls per task, memory per live task.
 
-A real kube-apiserver and etcd on loopback, a proxy that delays every call, and another process in
-the place of kubelets. Calls are counted in the API server's audit log. Rows of task instances are
-not read from a database: the answer stands in, on the same worker thread. Prints a table, or JSON.
+This executor and Airflow's KubernetesExecutor, in turn, each in a process of its own against a
+real kube-apiserver and etcd on loopback. A proxy delays every call of theirs; another process
+stands in for kubelets and workers. Calls are counted in the API server's audit log. Prints a
+table, JSON with --json, and with --plot a picture of the first figure.
 """
 
 import argparse
@@ -13,35 +14,209 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import uuid
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
-HOME = tempfile.mkdtemp(prefix="tradewind-bench-")
-os.environ |= {"AIRFLOW_HOME": HOME, "AIRFLOW__CORE__UNIT_TEST_MODE": "False"}
-
-from kube_apiserver import ApiServer, _free_port  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
+from costs_report import plot, show
+from kube_apiserver import ApiServer, _free_port
+from rich.console import Console
+from rich.progress import track
 
 HERE = Path(__file__).parent
-NAMESPACE = "default"
-HEARTBEAT_S = 0.2
-GIVE_UP_S = 300
+KUBERNETES_EXECUTOR = (
+    "airflow.providers.cncf.kubernetes.executors.kubernetes_executor.KubernetesExecutor"
+)
+SETTLED_S = 60
 TEMPLATE = """
+apiVersion: v1
 kind: Pod
+metadata: {name: worker}
 spec:
   automountServiceAccountToken: false
+  serviceAccountName: default
   containers: [{name: base, image: "worker:1"}]
 """
 AUDIT = """
 apiVersion: audit.k8s.io/v1
 kind: Policy
 omitStages: [RequestReceived]
-rules: [{level: Metadata, resources: [{resources: [pods]}]}, {level: None}]
+rules:
+- {level: Metadata, users: [test], resources: [{resources: [pods, "pods/*", events]}]}
+- {level: None}
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """An executor with settings, as it is compared."""
+
+    path: str
+    section: str
+    options: dict[str, str]
+    most_tasks: int | None = None
+    """Where more take minutes; its figures are per task."""
+
+
+SUBJECTS = {
+    "tradewind": Subject(
+        path="tradewind.executor.TradewindExecutor",
+        section="TRADEWIND",
+        # A figure of the executor, not of how many starts it allows the nodes at once.
+        options={"MAX_STARTING_PODS": "100000", "DELIVERY": "args"},
+    ),
+    "upstream": Subject(
+        path=KUBERNETES_EXECUTOR, section="KUBERNETES_EXECUTOR", options={}, most_tasks=40
+    ),
+    "upstream, async, 16 at once": Subject(
+        path=KUBERNETES_EXECUTOR,
+        section="KUBERNETES_EXECUTOR",
+        options={"ASYNC_POD_CREATION": "True", "WORKER_PODS_CREATION_BATCH_SIZE": "16"},
+        most_tasks=80,
+    ),
+}
+
+
+class Bench:
+    """A running API server, a database, and what is measured on them."""
+
+    def __init__(self, folder, server):
+        self.folder = folder
+        self.server = server
+        self._number = 0
+        self.database = folder / "airflow.db"
+        self._environment = os.environ | {
+            "AIRFLOW_HOME": str(folder),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.database}",
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        }
+
+    def create_database(self):
+        # Write-ahead: that another process writes rows must not hold up who reads them.
+        script = (
+            "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA journal_mode=WAL');"
+            "from airflow.utils import db; db.initdb()"
+        )
+        command = [sys.executable, "-c", script, str(self.database)]
+        subprocess.run(command, env=self._environment, check=True, capture_output=True)
+
+    def run(self, subject, *, latency_ms, count):
+        """Run `count` tasks, or as many as the subject is worth; return the figures."""
+        count = min(count, subject.most_tasks or count)
+        namespace, port = self._namespace(), self.server.port
+        with contextlib.ExitStack() as stack:
+            if latency_ms:
+                port = _free_port()
+                arguments = (port, self.server.port, latency_ms)
+                stack.enter_context(background("delay_proxy.py", *arguments))
+            node = (self.server.server, self.server.node_token, self._certificate, namespace)
+            stack.enter_context(background("play_node.py", *node, self.database))
+            with self._subject("run", subject, namespace, port, count) as answer:
+                figures = answer()
+                spent = self._settled(namespace, count)
+        calls = {verb: spent[verb] / count for verb in ("create", "delete", "get", "patch")}
+        return {"latency_ms": latency_ms, **figures, "calls_per_task": calls}
+
+    def hold(self, subject, *, count):
+        """Return what live tasks take."""
+        most = {"WORKER_PODS_CREATION_BATCH_SIZE": "100", "MAX_PENDING_PODS": "100000"}
+        raised = Subject(path=subject.path, section=subject.section, options=subject.options | most)
+        with self._subject("hold", raised, self._namespace(), self.server.port, count) as answer:
+            return answer()
+
+    def construct(self, subject):
+        """Return what constructing a hundred executors opens."""
+        with self._subject("construct", subject, "default", self.server.port, 0) as answer:
+            return answer()
+
+    @contextlib.contextmanager
+    def _subject(self, what, subject, namespace, port, count):
+        """Start the process of the executor; yields what waits for its answer."""
+        file = self.folder / f"answer-{self._number}-{what}.json"
+        self._number += 1
+        log = file.with_suffix(".log")
+        script = [sys.executable, str(HERE / "executor_subject.py"), what, subject.path, str(file)]
+        with (
+            log.open("wb") as output,
+            subprocess.Popen(
+                [*script, f"--count={count}"],
+                env=self._environment | self._settings(subject, namespace, port),
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+            ) as process,
+        ):
+
+            def answer():
+                while not file.exists():
+                    if process.poll() is not None and not file.exists():
+                        sys.exit(f"{subject.path} came to nothing:\n{log.read_text()[-4000:]}")
+                    time.sleep(0.2)
+                return json.loads(file.read_text())
+
+            try:
+                yield answer
+            finally:
+                process.stdin.close()
+                process.wait(timeout=60)
+
+    def _settings(self, subject, namespace, port):
+        """Point the executor at the API server behind `port`."""
+        kubeconfig, template = self.folder / f"kubeconfig-{port}", self.folder / "pod.yaml"
+        template.write_text(TEMPLATE)
+        authority = base64.b64encode(self._certificate.read_bytes()).decode()
+        address = f"https://127.0.0.1:{port}"
+        cluster = {"server": address, "certificate-authority-data": authority}
+        document = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": {"token": self.server.token}}],
+        }
+        kubeconfig.write_text(json.dumps(document))
+        values = {
+            "NAMESPACE": namespace,
+            "POD_TEMPLATE_FILE": str(template),
+            "IN_CLUSTER": "False",
+            "CONFIG_FILE": str(kubeconfig),
+            **subject.options,
+        }
+        named = {f"AIRFLOW__{subject.section}__{name}": value for name, value in values.items()}
+        return named | {"AIRFLOW__CORE__EXECUTOR": subject.path}
+
+    @property
+    def _certificate(self):
+        return self.server.folder / "certs" / "apiserver.crt"
+
+    def _namespace(self):
+        """Create a namespace of its own for the next figure, so that calls are counted apart."""
+        self._number += 1
+        name = f"bench-{self._number}"
+        self.server.create_namespace(name)
+        return name
+
+    def _settled(self, namespace, count):
+        """Return the calls in a namespace once every pod was deleted."""
+        deadline = time.monotonic() + SETTLED_S
+        while (spent := self._calls(namespace))["delete"] < count:
+            assert time.monotonic() < deadline, spent
+            time.sleep(0.5)
+        time.sleep(1)
+        return self._calls(namespace)
+
+    def _calls(self, namespace):
+        """Return how often the executor used each verb on pods, their parts and events."""
+        found = Counter()
+        for line in (self.folder / "audit.log").read_text().splitlines():
+            event = json.loads(line)
+            of = event.get("objectRef", {})
+            if of.get("namespace") == namespace and event["stage"] == "ResponseComplete":
+                found[event["verb"]] += 1
+        return found
 
 
 @contextlib.contextmanager
@@ -56,207 +231,57 @@ def background(script, *arguments):
 
 
 @contextlib.contextmanager
-def api_server(folder):
-    policy = folder / "audit.yaml"
-    policy.write_text(AUDIT)
-    flags = [f"--audit-policy-file={policy}", f"--audit-log-path={folder / 'audit.log'}"]
-    server = ApiServer(folder, flags=flags)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
+def bench():
+    with tempfile.TemporaryDirectory(prefix="tradewind-bench-") as name:
+        folder = Path(name)
+        policy = folder / "audit.yaml"
+        policy.write_text(AUDIT)
+        flags = [f"--audit-policy-file={policy}", f"--audit-log-path={folder / 'audit.log'}"]
+        server = ApiServer(folder, flags=flags)
+        try:
+            server.start()
+            made = Bench(folder, server)
+            made.create_database()
+            yield made
+        finally:
+            server.stop()
 
 
-def configure(server, port, folder, **options):
-    """Point the executor at the API server behind `port`."""
-    certificate = base64.b64encode((server.folder / "certs" / "apiserver.crt").read_bytes())
-    kubeconfig, template = folder / "kubeconfig", folder / "pod.yaml"
-    template.write_text(TEMPLATE)
-    cluster = {
-        "server": f"https://127.0.0.1:{port}",
-        "certificate-authority-data": certificate.decode(),
-    }
-    document = {
-        "current-context": "c",
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [{"name": "c", "cluster": cluster}],
-        "users": [{"name": "u", "user": {"token": server.token}}],
-    }
-    kubeconfig.write_text(json.dumps(document))
-    values = {
-        "NAMESPACE": NAMESPACE,
-        "POD_TEMPLATE_FILE": template,
-        "IN_CLUSTER": "False",
-        "CONFIG_FILE": kubeconfig,
-        **options,
-    }
-    for name, value in values.items():
-        os.environ[f"AIRFLOW__TRADEWIND__{name}"] = str(value)
-
-
-def workloads(count):
-    from airflow.executors.workloads import ExecuteTask  # noqa: PLC0415 - after the settings
-    from airflow.executors.workloads.base import BundleInfo  # noqa: PLC0415
-    from airflow.executors.workloads.task import TaskInstanceDTO  # noqa: PLC0415
-
-    for number in range(count):
-        ti = TaskInstanceDTO(
-            id=uuid.uuid4(),
-            dag_version_id=uuid.uuid4(),
-            task_id="work",
-            dag_id="bench",
-            run_id="manual__1",
-            try_number=1,
-            map_index=number,
-            pool_slots=1,
-            queue="default",
-            priority_weight=1,
-            external_executor_id=str(uuid.uuid4()),
-        )
-        yield ExecuteTask(
-            ti=ti,
-            dag_rel_path="d.py",
-            token="",
-            log_path="log",
-            bundle_info=BundleInfo(name="bench"),
-        )
-
-
-@contextlib.contextmanager
-def executor(tasks):
-    """Start an executor; its rows say that every task it launched has succeeded."""
-    from tradewind import _compat  # noqa: PLC0415
-    from tradewind.dispatch.settle import TaskFacts  # noqa: PLC0415
-    from tradewind.executor import TradewindExecutor  # noqa: PLC0415
-
-    owners = {
-        work.ti.id: TaskFacts(state="success", launch_id=uuid.UUID(work.ti.external_executor_id))
-        for work in tasks
-    }
-    _compat.read_facts = lambda ids: {row_id: owners[row_id] for row_id in ids}
-    _compat.read_strays = lambda _: {}
-    _compat.abandoned_keys = lambda _: {}
-    started = TradewindExecutor(parallelism=len(tasks) + 1)
-    started.job_id = 1
-    started.start()
-    try:
-        yield started
-    finally:
-        started.end()
-
-
-def run(server, folder, *, latency_ms, count):
-    """Run `count` tasks at once; return the figures."""
-    port = server.port
-    with contextlib.ExitStack() as stack:
-        if latency_ms:
-            port = _free_port()
-            stack.enter_context(background("delay_proxy.py", port, server.port, latency_ms))
-        certificate = server.folder / "certs" / "apiserver.crt"
-        stack.enter_context(
-            background("play_node.py", server.server, server.node_token, certificate, NAMESPACE)
-        )
-        configure(server, port, folder)
-        tasks = list(workloads(count))
-        running = stack.enter_context(executor(tasks))
-        before = calls(server)
-        beats, took_s = drive(running, tasks)
-        deadline = time.monotonic() + GIVE_UP_S
-        while (spent := calls(server) - before)["delete"] < count:
-            assert time.monotonic() < deadline, spent
-            time.sleep(0.2)
-    per_task = {verb: spent[verb] / count for verb in ("create", "delete", "get")}
-    return {
-        "latency_ms": latency_ms,
-        "tasks": count,
-        "tasks_per_s": count / took_s,
-        "blocked_ms_per_task": 1000 * sum(beats) / count,
-        "longest_heartbeat_ms": 1000 * max(beats),
-        "calls_per_task": per_task,
-    }
-
-
-def drive(running, tasks):
-    """Queue all tasks and beat until each has ended; return the beats' seconds, and the whole."""
-    began_s = time.monotonic()
-    for work in tasks:
-        running.queue_workload(work, session=None)
-    beats, ended = [], 0
-    while ended < len(tasks):
-        beat_s = time.perf_counter()
-        running.heartbeat()
-        beats.append(time.perf_counter() - beat_s)
-        ended += len(running.get_event_buffer())
-        assert time.monotonic() - began_s < GIVE_UP_S, f"{ended} of {len(tasks)} ended"
-        time.sleep(HEARTBEAT_S)
-    return beats, time.monotonic() - began_s
-
-
-def calls(server):
-    """Return how often the executor used each verb on pods."""
-    found = Counter()
-    for line in (server.folder / "audit.log").read_text().splitlines():
-        event = json.loads(line)
-        if event["user"]["username"] == "test" and event["stage"] == "ResponseComplete":
-            found[event["verb"]] += 1
-    return found
-
-
-def memory(server, folder, *, count):
-    """Return megabytes per 10,000 live tasks, and the executor's threads."""
-    configure(server, server.port, folder, MAX_STARTING_PODS=10 * count)
-    tasks = list(workloads(count))
-    with executor(tasks) as running:
-        running.heartbeat()
-        before = resident_mb()
-        for work in tasks:
-            running.queue_workload(work, session=None)
-        deadline = time.monotonic() + GIVE_UP_S
-        while running._loop._bridge.stats().pending < count:
-            running.heartbeat()
-            assert time.monotonic() < deadline, running._loop._bridge.stats()
-            time.sleep(HEARTBEAT_S)
-        grown = resident_mb() - before
-        threads = [thread.name for thread in threading.enumerate() if thread.name != "MainThread"]
-    return {"live": count, "mb_per_10k": grown * 10_000 / count, "threads": threads}
-
-
-def resident_mb():
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+def measure(options):
+    """Return every figure, one process after the other."""
+    console = Console(stderr=True)
+    latencies = [int(text) for text in options.latencies.split(",")]
+    steps = [(latency_ms, name) for latency_ms in latencies for name in SUBJECTS]
+    with bench() as on:
+        constructed = {name: on.construct(SUBJECTS[name]) for name in ("tradewind", "upstream")}
+        runs = [
+            {"executor": name} | on.run(SUBJECTS[name], latency_ms=latency_ms, count=options.tasks)
+            for latency_ms, name in track(steps, "tasks at API latencies", console=console)
+        ]
+        wanted = {"tradewind": options.live, "upstream": options.live_upstream}
+        held = {
+            name: on.hold(SUBJECTS[name], count=count)
+            for name, count in track(wanted.items(), "live tasks", console=console)
+        }
+    return {"runs": runs, "held": held, "constructed": constructed}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=500)
+    parser.add_argument("--latencies", default="0,50,500", help="milliseconds, by commas")
     parser.add_argument("--live", type=int, default=5000)
+    parser.add_argument("--live-upstream", type=int, default=1000)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, help="SVG file to write")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name, api_server(Path(name)) as server:
-        figures = [
-            run(server, Path(name), latency_ms=latency_ms, count=options.tasks)
-            for latency_ms in (0, 50, 150)
-        ]
-        held = memory(server, Path(name), count=options.live)
-    report(figures, held, as_json=options.json)
-
-
-def report(figures, held, *, as_json):
-    if as_json:
-        print(json.dumps({"runs": figures, "memory": held}, indent=2))
-        return
-    headings = ("API ms", "tasks", "tasks/s", "ms blocked per task", "longest heartbeat ms")
-    table = Table(*headings, "creates", "deletes", "gets")
-    for row in figures:
-        values = (row["tasks_per_s"], row["blocked_ms_per_task"], row["longest_heartbeat_ms"])
-        shown = [f"{value:.2f}" for value in (*values, *row["calls_per_task"].values())]
-        table.add_row(str(row["latency_ms"]), str(row["tasks"]), *shown)
-    Console().print(table)
-    print(
-        f"{held['live']} live tasks: {held['mb_per_10k']:.1f} MB per 10,000; "
-        f"threads {', '.join(held['threads'])}"
-    )
+    figures = measure(options)
+    if options.plot:
+        options.plot.write_text(plot(figures["runs"]))
+    if options.json:
+        print(json.dumps(figures, indent=2))
+    else:
+        show(figures)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""A kubelet's part without pods: start and end every task pod of a namespace at once.
+"""A kubelet's and a worker's part without pods: start every task pod, let its task succeed, end it.
 
 A process of its own, so that it takes no time from the executor it is measured with. Arguments:
-server, token, certificate, namespace.
+server, token, certificate, namespace, SQLite file with the rows of the tasks.
 """
 
 import asyncio
+import sqlite3
 import ssl
 import sys
 
@@ -16,49 +17,83 @@ from tradewind.testing.builders import base_ended, base_running
 from tradewind.watch.reflector import Reflector
 
 PATCH = "application/strategic-merge-patch+json"
+EVERY_S = 0.05
+
+
+class Rows:
+    """Task instances of mapped tasks; many at once become `success` in one transaction."""
+
+    def __init__(self, file):
+        self._database = sqlite3.connect(file, timeout=60)
+        self._waiting = []
+
+    async def succeed(self, annotations):
+        """Set the state of the row that the pod's annotations name; return once it is written."""
+        written = asyncio.get_running_loop().create_future()
+        self._waiting.append(((annotations["run_id"], annotations["map_index"]), written))
+        await written
+
+    async def run(self):
+        while True:
+            await asyncio.sleep(EVERY_S)
+            waiting, self._waiting = self._waiting, []
+            with self._database:
+                self._database.executemany(
+                    "UPDATE task_instance SET state = 'success' WHERE run_id = ? AND map_index = ?",
+                    [row for row, _ in waiting],
+                )
+            for _, written in waiting:
+                written.set_result(None)
 
 
 class Node:
-    def __init__(self, cluster, namespace):
+    def __init__(self, cluster, namespace, rows):
         self._cluster = cluster
         self._namespace = namespace
+        self._rows = rows
         self._seen = set()
         self._tasks = set()
 
     def on_change(self, change):
-        name = change.pod.metadata.name
-        if not change.gone and name not in self._seen:
-            self._seen.add(name)
-            task = asyncio.create_task(self._play(name))
+        metadata = change.pod.metadata
+        if not change.gone and metadata.name not in self._seen:
+            self._seen.add(metadata.name)
+            task = asyncio.create_task(self._play(metadata))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    async def _play(self, name):
-        path = f"/api/v1/namespaces/{self._namespace}/pods/{name}"
-        for status in (base_running(), base_ended(0)):
-            await self._cluster.transport.call(
-                "PATCH", f"{path}/status", body={"status": status}, content_type=PATCH
-            )
+    async def _play(self, metadata):
+        await self._set(metadata.name, base_running())
+        await self._rows.succeed(metadata.annotations)
+        await self._set(metadata.name, base_ended(0))
+
+    async def _set(self, name, status):
+        path = f"/api/v1/namespaces/{self._namespace}/pods/{name}/status"
+        await self._cluster.transport.call(
+            "PATCH", path, body={"status": status}, content_type=PATCH
+        )
 
 
-async def main(server, token, certificate, namespace):
+async def main(server, token, certificate, namespace, database):
     context = ssl.create_default_context(cafile=certificate)
     context.check_hostname = False
     proof = FixedProof(token=token, ssl_context=context)
     cluster = HttpCluster(
         Credentials(server=server, prover=proof), request_timeout_s=30, silence_s=70
     )
+    rows = Rows(database)
     reflector = Reflector(
         cluster,
         namespace=namespace,
-        selector="tradewind/launch-id",
+        # Upstream's label; both executors set it.
+        selector="kubernetes_executor",
         page_size=500,
         clock=SystemClock(),
-        on_change=Node(cluster, namespace).on_change,
+        on_change=Node(cluster, namespace, rows).on_change,
         on_listed=lambda _: print("ready", flush=True),
     )
     try:
-        await reflector.run()
+        await asyncio.gather(reflector.run(), rows.run())
     except ApiError as error:
         sys.exit(str(error))
 

@@ -82,6 +82,17 @@ class ApiServer:
         subprocess.run(command, check=True, capture_output=True)
         self._signing_keys = [key, *(self._signing_keys if keep_old else ())]
 
+    def create_namespace(self, name):
+        """Create a namespace, as the user of `token`."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        request = urllib.request.Request(
+            f"{self.server}/api/v1/namespaces",
+            data=json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
+        )
+        insecure = ssl._create_unverified_context()
+        urllib.request.urlopen(request, context=insecure, timeout=10).close()
+
     def restart_compacted(self):
         """Forget all history and restart: every watch breaks, every old version is gone."""
         store = f"http://127.0.0.1:{self._etcd_ports[0]}/v3/kv"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
 from collections import deque
@@ -66,9 +67,13 @@ class Bridge:
             return False
         return self._thread.is_alive() and not self._loop.is_closed()
 
-    def submit(self, launch: Launch) -> None:
-        """Queue a launch. Scheduler's thread; returns at once."""
-        self._call(lambda engine: engine.submit(launch))
+    def submit(self, launches: Sequence[Launch]) -> None:
+        """Queue launches. Scheduler's thread; returns at once.
+
+        Many by one call: each call wakes the loop, and whoever wakes a busy thread waits for the
+        interpreter's lock, some milliseconds each time.
+        """
+        self._call(*(functools.partial(_submit, launch) for launch in launches))
 
     def revoke(self, launch_id: UUID) -> None:
         """Forget a launch and delete its pod. Scheduler's thread; returns at once."""
@@ -140,13 +145,13 @@ class Bridge:
                 return engine.stats()
         return None
 
-    def _call(self, command: Callable[[Engine], None]) -> None:
+    def _call(self, *commands: Callable[[Engine], None]) -> None:
         loop, engine = self._loop, self._engine
         if loop is None or engine is None:
             raise RuntimeError("the executor was not started: call start() first")
         with contextlib.suppress(RuntimeError):
             # The loop may just have died; `is_alive` tells, and the next one is told again.
-            loop.call_soon_threadsafe(_guarded, command, engine)
+            loop.call_soon_threadsafe(_guarded, commands, engine)
 
     def _cancel(self) -> None:
         if self._main is not None:
@@ -172,9 +177,14 @@ class Bridge:
         await self._engine.run()
 
 
-def _guarded(command: Callable[[Engine], None], engine: Engine) -> None:
-    """Run one command; what it raises concerns its own launch alone."""
-    try:
-        command(engine)
-    except Exception:
-        log.exception("a command of the scheduler failed on the loop thread")
+def _submit(launch: Launch, engine: Engine) -> None:
+    engine.submit(launch)
+
+
+def _guarded(commands: Sequence[Callable[[Engine], None]], engine: Engine) -> None:
+    """Run commands; what one raises concerns its own launch alone."""
+    for command in commands:
+        try:
+            command(engine)
+        except Exception:
+            log.exception("a command of the scheduler failed on the loop thread")

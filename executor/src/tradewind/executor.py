@@ -78,6 +78,7 @@ class TradewindExecutor(BaseExecutor):
     def _process_workloads(self, workload_items: Sequence[ExecutorWorkload]) -> None:
         """Hand the workloads to the loop thread."""
         began_s = time.monotonic()
+        launches: dict[WorkloadKey, Launch] = {}
         for workload in workload_items:
             key = workload.key
             for queue in (self.queued_tasks, self.queued_callbacks, self.queued_connection_tests):
@@ -85,16 +86,24 @@ class TradewindExecutor(BaseExecutor):
             # First of all: what fails must be running to be taken out again.
             self.running.add(key)
             try:
-                launch = workloads.launch_of(workload, mint=self._mint)
-                self._launches[key] = launch
                 self._audit.forget(key)
-                self._loop.submit(launch)
+                launches[key] = workloads.launch_of(workload, mint=self._mint)
             except Exception as error:
                 self.log.exception("cannot launch %s", key)
-                self._launches.pop(key, None)
-                self._fail(key, f"cannot launch: {error}", kind="refused")
+                self._refuse(key, error)
+        self._launches.update(launches)
+        try:
+            self._loop.submit(list(launches.values()))
+        except Exception as error:
+            self.log.exception("cannot launch %d workloads", len(launches))
+            for key in launches:
+                self._refuse(key, error)
         self._measured.gauge(metrics.POD_CREATION_BATCH_SIZE, len(workload_items))
         self._measured.timing(metrics.POD_CREATION_BATCH_DURATION, time.monotonic() - began_s)
+
+    def _refuse(self, key: WorkloadKey, error: Exception) -> None:
+        self._launches.pop(key, None)
+        self._fail(key, f"cannot launch: {error}", kind="refused")
 
     def _mint(self, subject: str) -> str:
         """Return a token for a workload. Loop thread."""

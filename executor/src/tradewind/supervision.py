@@ -57,10 +57,10 @@ class Loop:
         """Whether commands reach a loop."""
         return self._bridge is not None and self._bridge.is_alive
 
-    def submit(self, launch: Launch) -> None:
-        """Queue a launch. Without a loop it waits for `revive`, which hands it over."""
+    def submit(self, launches: Sequence[Launch]) -> None:
+        """Queue launches. Without a loop they wait for `revive`, which hands them over."""
         if self._bridge is not None and self.is_alive:
-            self._bridge.submit(launch)
+            self._bridge.submit(launches)
 
     def revoke(self, launch_id: UUID) -> None:
         """Forget a launch and delete its pod; without a loop only the former."""

@@ -40,7 +40,7 @@ class Engine:
     def _note(self, *what):
         self.told.append(what)
         self.news.set()
-        if what == ("revoke", None):
+        if what[1] is None:
             raise RuntimeError("surprise")
 
 
@@ -61,9 +61,35 @@ def an_orphan():
 def test_commands_reach_the_engine_on_the_loop_thread():
     engine, launch = Engine(), a_launch()
     with started(engine) as bridge:
-        bridge.submit(launch)
+        bridge.submit([launch])
         assert engine.news.wait(5)
     assert engine.told == [("submit", launch)]
+
+
+def test_many_launches_wake_the_loop_once(monkeypatch):
+    engine, launches = Engine(), [a_launch() for _ in range(50)]
+    with started(engine) as bridge:
+        woken, wake = [], bridge._loop.call_soon_threadsafe
+        monkeypatch.setattr(
+            bridge._loop, "call_soon_threadsafe", lambda *call: (woken.append(call), wake(*call))
+        )
+        bridge.submit(launches)
+        while len(engine.told) < len(launches):
+            assert engine.news.wait(5)
+            engine.news.clear()
+        monkeypatch.undo()
+    assert engine.told == [("submit", launch) for launch in launches]
+    assert len(woken) == 1
+
+
+def test_a_launch_that_fails_takes_no_other_along():
+    engine, launches = Engine(), [a_launch(), None, a_launch()]
+    with started(engine) as bridge:
+        bridge.submit(launches)
+        while len(engine.told) < len(launches):
+            assert engine.news.wait(5)
+            engine.news.clear()
+    assert engine.told == [("submit", launch) for launch in launches]
 
 
 def test_a_command_that_fails_ends_nothing():
@@ -71,7 +97,7 @@ def test_a_command_that_fails_ends_nothing():
     with started(engine) as bridge:
         bridge.revoke(None)
         launch = a_launch()
-        bridge.submit(launch)
+        bridge.submit([launch])
         while ("submit", launch) not in engine.told:
             assert engine.news.wait(5)
             engine.news.clear()
@@ -152,7 +178,7 @@ def test_a_dead_loop_is_told_and_takes_commands_in_silence():
     bridge.start()
     bridge._thread.join(5)
     assert not bridge.is_alive
-    bridge.submit(a_launch())
+    bridge.submit([a_launch()])
     bridge.stop()
 
 

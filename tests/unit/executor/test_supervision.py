@@ -30,8 +30,8 @@ class MortalBridge:
         self.is_alive = False
         self.stopped = True
 
-    def submit(self, launch):
-        self.submitted.append(launch)
+    def submit(self, launches):
+        self.submitted += launches
 
     def resume(self, launches):
         self.resumed = launches
@@ -106,7 +106,7 @@ def test_a_loop_that_cannot_start_is_tried_again(world):
 
 def test_a_launch_waits_while_there_is_no_loop(world):
     world.bridges[-1].is_alive = False
-    world.loop.submit(a_launch())
+    world.loop.submit([a_launch()])
     assert world.bridges[-1].submitted == []
 
 
