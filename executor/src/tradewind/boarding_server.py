@@ -22,6 +22,7 @@ from airflow.executors.executor_loader import ExecutorLoader
 
 from tradewind import __version__, config, open_launches
 from tradewind.airflow_stats import AirflowMetrics
+from tradewind.boarding import shortcut
 from tradewind.boarding.app import create_app
 from tradewind.boarding.endpoint import Closed, HandOver
 from tradewind.boarding.service import Service
@@ -57,17 +58,41 @@ def make_app() -> FastAPI | None:
     def connect() -> Sequence[Source]:
         return [_source(executor, measured) for executor in executors]
 
+    async def begin() -> None:
+        await warm_up()
+        shorten(app)
+
     service = Service(
         connect,
         hand_over=_hand_over(executors[0]),
-        warm_up=warm_up,
+        warm_up=begin,
         clock=SystemClock(),
         measured=measured,
     )
     _keep_out_of_access_log()
     audiences = {_settings(executor).boarding_audience for executor in executors}
     audience = audiences.pop() if len(audiences) == 1 else ""
-    return create_app(service, version=__version__, audience=audience)
+    app = create_app(service, version=__version__, audience=audience)
+    return app
+
+
+def shorten(app: FastAPI) -> None:
+    """Lead the requests of idle pods past the middlewares of this process's app."""
+    root = _root()
+    if root is not None:
+        shortcut.install(root, app, paths=_paths())
+
+
+def _root() -> FastAPI | None:
+    """Return the app of this process, which Airflow makes when a worker process starts."""
+    root: FastAPI | None = getattr(sys.modules.get(_ROOT_MODULE), "app", None)
+    return root
+
+
+def _paths() -> frozenset[str]:
+    """Return the paths under which a server hands the endpoint's requests over."""
+    root = API_ROOT_PATH.removesuffix("/")
+    return frozenset(f"{prefix}{URL_PREFIX}{BOARD_PATH}" for prefix in ("", root))
 
 
 def _keep_out_of_access_log() -> None:
@@ -78,9 +103,7 @@ def _keep_out_of_access_log() -> None:
     for it; where its list moves, the lines are back and nothing breaks.
     """
     paths: frozenset[str] = getattr(http_access_log, "_HEALTH_PATHS", frozenset())
-    root = API_ROOT_PATH.removesuffix("/")
-    ours = {f"{prefix}{URL_PREFIX}{BOARD_PATH}" for prefix in ("", root)}
-    http_access_log._HEALTH_PATHS = paths | ours  # noqa: SLF001 - see above
+    http_access_log._HEALTH_PATHS = paths | _paths()  # noqa: SLF001 - see above
 
 
 async def warm_up() -> None:
@@ -95,7 +118,7 @@ async def warm_up() -> None:
         httpx.HTTPError: there was none.
 
     """
-    root = getattr(sys.modules.get(_ROOT_MODULE), "app", None)
+    root = _root()
     if root is None:
         log.info("the app of this API server was not found: its first task starts late")
         return

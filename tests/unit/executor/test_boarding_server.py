@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from tradewind import boarding_server
 from tradewind.boarding.endpoint import Closed
+from tradewind.boarding.shortcut import Shortcut
 from tradewind.executor import TradewindExecutor
 
 OURS = "tradewind.executor.TradewindExecutor"
@@ -116,6 +117,24 @@ async def test_a_process_whose_app_is_not_found_is_not_waited_for(monkeypatch, c
     caplog.set_level("INFO")
     await boarding_server.warm_up()
     assert "its first task starts late" in caplog.text
+
+
+async def test_once_it_is_warm_idle_pods_are_led_past_airflows_middlewares(
+    configured, root, monkeypatch
+):
+    configured()
+    begun = []
+    monkeypatch.setattr(boarding_server, "Service", lambda *_, **given: begun.append(given))
+    app = boarding_server.make_app()
+
+    @root.get("/execution/health")
+    async def health():
+        return {}
+
+    root.middleware_stack = root.build_middleware_stack()
+    await begun[0]["warm_up"]()
+    assert isinstance(root.middleware_stack, Shortcut)
+    assert root.middleware_stack._app is app
 
 
 @pytest.mark.parametrize(
