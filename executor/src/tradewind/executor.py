@@ -90,20 +90,16 @@ class TradewindExecutor(BaseExecutor):
                 launches[key] = workloads.launch_of(workload, mint=self._mint)
             except Exception as error:
                 self.log.exception("cannot launch %s", key)
-                self._refuse(key, error)
+                self._fail(key, f"cannot launch: {error}", kind="refused")
         self._launches.update(launches)
         try:
             self._loop.submit(list(launches.values()))
         except Exception as error:
             self.log.exception("cannot launch %d workloads", len(launches))
             for key in launches:
-                self._refuse(key, error)
+                self._fail(key, f"cannot launch: {error}", kind="refused")
         self._measured.gauge(metrics.POD_CREATION_BATCH_SIZE, len(workload_items))
         self._measured.timing(metrics.POD_CREATION_BATCH_DURATION, time.monotonic() - began_s)
-
-    def _refuse(self, key: WorkloadKey, error: Exception) -> None:
-        self._launches.pop(key, None)
-        self._fail(key, f"cannot launch: {error}", kind="refused")
 
     def _mint(self, subject: str) -> str:
         """Return a token for a workload. Loop thread."""
@@ -147,6 +143,7 @@ class TradewindExecutor(BaseExecutor):
                 self.running.discard(key)
 
     def _fail(self, key: WorkloadKey, reason: str, *, kind: str) -> None:
+        self._launches.pop(key, None)
         self._audit.note(kind, key, reason)
         self.fail(key, info=reason)
 
