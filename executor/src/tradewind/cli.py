@@ -108,7 +108,7 @@ def check_settings(args: argparse.Namespace) -> None:
     conf = ExecutorConf()
     with one_sentence():
         settings = config.load(conf, section=args.section)
-        rendering.renderer(settings, scheduler="").check()
+        rendering.check(settings)
     table = Table("setting", "value")
     for name in settings.__slots__:
         table.add_row(name, str(getattr(settings, name)))

@@ -135,7 +135,7 @@ class Measured:
 
     def encode(self) -> str:
         """Return the text of the row, without what is not known."""
-        known = {name: value for name, value in asdict(self).items() if value is not None}
+        known = {name: value for name, value in asdict(self).items() if value not in (None, "")}
         return json.dumps(known)
 
     @classmethod

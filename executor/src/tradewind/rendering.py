@@ -29,6 +29,7 @@ from tradewind.config import Settings
 from tradewind.dispatch.endpoint import Endpoint
 from tradewind.dispatch.informed import InformedRenderer
 from tradewind.dispatch.ledger import Launch
+from tradewind.dispatch.pool import check as pool_check
 from tradewind.dispatch.renderer import Renderer
 from tradewind.errors import ConfigError
 from tradewind.pods.merge import Manifest
@@ -53,6 +54,18 @@ def renderer(settings: Settings, *, scheduler: str, endpoint: Endpoint | None = 
         coordinator_of=_compat.coordinator_of,
         endpoint_answers=lambda: endpoint is not None and endpoint.has_answered,
     )
+
+
+def check(settings: Settings) -> None:
+    """Judge what the deployment offers: templates, profiles, queues, classes and warm pools.
+
+    Raises:
+        ConfigError: one of them is unusable.
+
+    """
+    judged = renderer(settings, scheduler="")
+    judged.check()
+    asyncio.run(pool_check.check(settings, judged))
 
 
 def endpoint(settings: Settings) -> Endpoint:

@@ -43,6 +43,15 @@ def test_a_bad_option_is_one_sentence_and_a_failure(capsys, monkeypatch):
     assert "create_concurrency" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("template")
+def test_a_slip_in_warm_pools_is_one_sentence_and_a_failure(capsys, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__TRADEWIND__WARM_POOLS", '{"gpu": {"sise": 3}}')
+    with pytest.raises(SystemExit) as caught:
+        cli.check_settings(parse("check"))
+    assert caught.value.code == 2
+    assert "warm_pools, pool 'gpu' has the unknown key 'sise'" in capsys.readouterr().err
+
+
 def test_why_needs_a_dag_and_a_task_and_takes_the_rest():
     least = parse("why", "etl", "load")
     assert (least.func, least.run_id, least.map_index, least.try_number) == (

@@ -124,7 +124,7 @@ class Ends:
             return
         is_ours = facts is not None and facts.launch_id == entry.launch_id
         queued_s = facts.queued_s if facts is not None and is_ours else None
-        measured = measurement.measure(entry.pod, queued_s=queued_s)
+        measured = measurement.measure(entry.pod, queued_s=queued_s, miss=entry.missed or "")
         if measured is not None:
             self._counters.measured_launch(measured)
             self._launches.note("measured", entry, measured.encode())

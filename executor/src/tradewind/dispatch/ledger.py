@@ -130,6 +130,8 @@ class Entry:
     rendered, empty when its workload stands in the spec."""
     misses_pools: MissReason | None = None
     """Why it starts cold though a pod of a pool was tried for; None while none was."""
+    missed: MissReason | None = None
+    """Why its present pod was made although there are warm pools."""
     announced: bool = False
     """Whether its beginning was reported, which only workloads without a row of their own need."""
 
@@ -151,7 +153,7 @@ class Entry:
         self.ordinal += 1
         self.attempts = 0
         self.troubled_since_s = self.replaced_since_s = self.pod = None
-        self.replaced_cause = self.placed_s = None
+        self.replaced_cause = self.placed_s = self.missed = None
         self.boards_since_s = self.overdue_since_s = None
         self.pending_kind = self.last_words = ""
         self.has_run = self.is_overheard = self.has_boarded = False

@@ -284,6 +284,7 @@ class Submission:
     async def _create(self, entry: Entry, manifest: Manifest, call: Call) -> None:
         missed = self._claims.miss_reason(entry)
         if missed is not None:
+            entry.missed = missed
             self._counters.missed(missed)
         entry.attempts += 1
         try:

@@ -11,6 +11,8 @@ from tradewind.client.inspection import Inspection, LimitRange, Quota
 from tradewind.config import Settings
 from tradewind.dispatch import endpoint_policy
 from tradewind.dispatch.ledger import Launch
+from tradewind.dispatch.pool import check as pool_check
+from tradewind.dispatch.pool import spec
 from tradewind.dispatch.renderer import Renderer
 from tradewind.doctor import boarding, capacity, checks, permissions
 from tradewind.doctor.checks import AirflowFacts
@@ -21,6 +23,7 @@ from tradewind.pods.template import Manifest
 
 SETTINGS = "settings"
 TEMPLATE = "pod template"
+POOLS = "warm pools"
 
 
 async def examine(
@@ -76,6 +79,8 @@ async def _survey(
     except ConfigError as error:
         pod = None
         yield fail(TEMPLATE, str(error), "correct it; until then every task fails")
+    if spec.is_on(settings.warm_pools):
+        yield await _pools(settings, renderer)
     try:
         yield checks.kubernetes_version(await inspection.version())
     except ClusterError as error:
@@ -89,6 +94,14 @@ async def _survey(
             for finding in await _room(inspection, namespace, pod):
                 yield finding
             yield await _trial(inspection, namespace, pod)
+
+
+async def _pools(settings: Settings, renderer: Renderer) -> Finding:
+    try:
+        count = await pool_check.check(settings, renderer)
+    except ConfigError as error:
+        return warn(POOLS, str(error), "correct it; until then tasks start cold")
+    return ok(POOLS, f"{count} can make pods, each of a shape of its own")
 
 
 def sample_launch() -> Launch:

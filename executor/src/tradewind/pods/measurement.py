@@ -13,7 +13,7 @@ from tradewind.pods.template import BASE_CONTAINER
 _OUT_OF_MEMORY = "OOMKilled"
 
 
-def measure(pod: Pod, *, queued_s: float | None) -> Measured | None:
+def measure(pod: Pod, *, queued_s: float | None, miss: str = "") -> Measured | None:
     """Return what an ended pod tells of its launch, or None when it tells nothing.
 
     It does when our worker said farewell after its task, or when a process was killed for memory.
@@ -22,6 +22,7 @@ def measure(pod: Pod, *, queued_s: float | None) -> Measured | None:
     Args:
         pod: the pod, ended.
         queued_s: when the task was queued for this launch, or None when that is not known.
+        miss: why it was made for the launch although there are warm pools; empty for none.
 
     """
     said, end = state.farewell(pod), state.ended(pod)
@@ -33,11 +34,13 @@ def measure(pod: Pod, *, queued_s: float | None) -> Measured | None:
     def after_ms(moment_s: float | None) -> int | None:
         return None if moment_s is None or queued_s is None else round((moment_s - queued_s) * 1000)
 
+    is_warm = labels.POOL in pod.metadata.labels
     base = state.asked(pod, BASE_CONTAINER)
     requests, limits = (base.resources.requests, base.resources.limits) if base else ({}, {})
     return Measured(
         pod=pod.metadata.name,
-        temperature="warm" if labels.POOL in pod.metadata.labels else "cold",
+        temperature="warm" if is_warm else "cold",
+        miss="" if is_warm else miss,
         claimed_ms=after_ms(labels.claimed_at_s(pod.metadata.annotations)),
         delivered_ms=after_ms(said.delivered_s),
         run_ms=after_ms(said.run_s),
@@ -59,7 +62,8 @@ def sentence(measured: Measured) -> str:
         ("started", measured.run_ms),
         ("user code", measured.user_code_ms),
     )
-    parts = [f"{measured.temperature} pod {measured.pod}"]
+    missed = f" (warm pools: {measured.miss})" if measured.miss else ""
+    parts = [f"{measured.temperature} pod {measured.pod}{missed}"]
     if known := [f"{step} {ms} ms" for step, ms in steps if ms is not None]:
         parts.append(f"{', '.join(known)} after it was queued")
     if measured.peak_memory_bytes is not None:

@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -77,7 +78,7 @@ def template(tmp_path):
 
 @pytest.fixture
 def run(template):
-    async def run(inspection, **options):
+    async def run(inspection, *, airflow=AIRFLOW, **options):
         values = {
             "pod_template_file": str(template),
             "namespace": "tasks",
@@ -92,7 +93,7 @@ def run(template):
             ),
             connect=lambda _: inspection,
             ask=ask,
-            airflow=AIRFLOW,
+            airflow=airflow,
         )
 
     return run
@@ -104,6 +105,27 @@ async def ask(_):
 
 def of(findings, check):
     return [finding for finding in findings if finding.check == check]
+
+
+@pytest.mark.parametrize(
+    ("pools", "state", "found"),
+    [
+        pytest.param('{"default": 3}', State.OK, "1 can make pods", id="usable"),
+        pytest.param(
+            '{"a": {"size": 1, "profile": "none"}}', State.WARN, "pool 'a': ", id="unusable"
+        ),
+    ],
+)
+async def test_warm_pools_are_judged_where_there_are_any(run, pools, state, found):
+    (finding,) = of(await run(PlayedInspection(), warm_pools=pools), "warm pools")
+    assert finding.state is state
+    assert found in finding.found
+
+
+async def test_options_of_upstream_that_change_nothing_are_found(run):
+    told = replace(AIRFLOW, unread=("[kubernetes_executor] a is not read: b",))
+    (finding,) = of(await run(PlayedInspection(), airflow=told), "settings of upstream")
+    assert finding.state is State.WARN
 
 
 async def test_a_sound_deployment_has_nothing_but_good_findings(run):

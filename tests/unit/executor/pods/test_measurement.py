@@ -91,6 +91,10 @@ def test_fields_of_a_later_release_are_passed_over():
     [
         (Measured(pod="x", temperature="cold"), "cold pod x"),
         (
+            Measured(pod="x", temperature="cold", miss="empty", run_ms=5),
+            "cold pod x (warm pools: empty); started 5 ms after it was queued",
+        ),
+        (
             Measured(
                 pod="x",
                 temperature="warm",
@@ -112,7 +116,7 @@ def test_fields_of_a_later_release_are_passed_over():
             "cold pod x; started 5 ms after it was queued; killed for memory",
         ),
     ],
-    ids=["little-known", "all-known", "killed"],
+    ids=["little-known", "missed", "all-known", "killed"],
 )
 def test_a_person_reads_a_sentence(measured, expected):
     assert measurement.sentence(measured) == expected
