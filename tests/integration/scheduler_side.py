@@ -11,6 +11,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import DAG, task
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select
 
 from tradewind.executor import TradewindExecutor
 
@@ -95,6 +96,12 @@ def set_state(ti, state, **columns):
         row.state = state
         for column, value in columns.items():
             setattr(row, column, value)
+
+
+def state_of(ti):
+    """Return what the row says now."""
+    with create_session() as session:
+        return session.scalar(select(TaskInstance.state).where(TaskInstance.id == ti.id))
 
 
 def queue(executor, ti):

@@ -4,11 +4,13 @@ import asyncio
 import json
 import time
 import uuid
+from uuid import UUID
 
 import pytest
 from airflow.utils.state import TaskInstanceState
-from scheduler_side import a_pod, a_row, queue, set_state, started, synced
+from scheduler_side import a_pod, a_row, queue, set_state, started, state_of, synced
 
+from tradewind import _compat
 from tradewind.executor import TradewindExecutor
 from tradewind.testing.builders import base_ended, base_running, base_waiting
 
@@ -107,6 +109,36 @@ async def test_another_scheduler_adopts_what_a_dead_one_left(real_cluster, node,
         await synced(heir, lambda: heir.event_buffer)
         assert heir.get_event_buffer()[ti.key][0] == TaskInstanceState.SUCCESS
         await a_pod(real_cluster, namespace, count=0)
+
+
+@BOTH_WAYS
+async def test_an_adopted_task_that_never_began_goes_back_to_the_scheduler(
+    real_cluster, node, namespace
+):
+    """Nobody has its workload any more; waiting until it is found stuck would take ten minutes."""
+    ti = a_row()
+    with started() as dead:
+        queue(dead, ti)
+        pod = await a_pod(real_cluster, namespace)
+    with started() as heir:
+        assert heir.try_adopt_task_instances([ti]) == []
+        await node.set_status(namespace, pod.metadata.name, base_ended(75))
+        await synced(heir, lambda: state_of(ti) == TaskInstanceState.SCHEDULED)
+        await synced(heir, lambda: ti.key not in heir.running)
+        assert heir.get_event_buffer() == {}
+
+
+@pytest.mark.parametrize("state", sorted(set(TaskInstanceState) - {TaskInstanceState.QUEUED}))
+def test_a_task_in_another_state_than_queued_is_left_alone(state):
+    ti = a_row(state=state)
+    assert not _compat.requeue(UUID(ti.external_executor_id))
+    assert state_of(ti) == state
+
+
+def test_a_task_that_is_queued_under_another_launch_is_left_alone():
+    ti = a_row()
+    assert not _compat.requeue(uuid.uuid4())
+    assert state_of(ti) == TaskInstanceState.QUEUED
 
 
 @BOTH_WAYS

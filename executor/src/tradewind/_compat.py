@@ -26,7 +26,8 @@ from airflow.models.connection_test import (
 )
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from sqlalchemy import select, tuple_
+from airflow.utils.state import TaskInstanceState
+from sqlalchemy import select, tuple_, update
 
 from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.renderer import Coordinator
@@ -43,6 +44,7 @@ __all__ = [
     "mutation_hook",
     "read_facts",
     "read_strays",
+    "requeue",
     "task_ref",
 ]
 
@@ -164,6 +166,30 @@ def fail_connection_test(test_id: str, reason: str) -> None:
         if row is not None and row.state in _UNFINISHED:
             row.state = ConnectionTestState.FAILED
             row.result_message = reason
+
+
+def requeue(launch_id: UUID) -> bool:
+    """Let the scheduler queue a task again whose launch came to nothing; return whether it did.
+
+    What the scheduler itself does to a task that is stuck in queued, ten minutes sooner, and only
+    while the row is still that launch's. Blocking; any thread.
+    """
+    with create_session(scoped=False) as session:
+        done = session.execute(
+            update(TaskInstance)
+            .where(
+                TaskInstance.external_executor_id == str(launch_id),
+                TaskInstance.state == TaskInstanceState.QUEUED,
+            )
+            .values(
+                state=TaskInstanceState.SCHEDULED,
+                queued_dttm=None,
+                queued_by_job_id=None,
+                scheduled_dttm=timezone.utcnow(),
+            )
+            .execution_options(synchronize_session=False)
+        )
+        return bool(done.rowcount)
 
 
 def launch_id_of(external_executor_id: str | None) -> UUID | None:

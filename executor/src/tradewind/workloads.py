@@ -17,7 +17,7 @@ from airflow.executors.workloads import ExecuteCallback, ExecuteTask, TestConnec
 from airflow.models.connection_test import ConnectionTestKey
 
 from tradewind import pod_models
-from tradewind._compat import fail_connection_test, launch_id_of, task_ref
+from tradewind._compat import fail_connection_test, launch_id_of, requeue, task_ref
 from tradewind.bridge import Emit
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.ledger import Launch
@@ -98,27 +98,37 @@ def _of_task(workload: ExecuteTask, mint: Mint) -> Launch:
 
 
 def telling(emit: Emit) -> Emit:
-    """Return an `emit` that also writes why a connection test failed. Loop thread.
+    """Return an `emit` that also writes what no event can tell Airflow. Loop thread.
 
     Airflow ignores the events of connection tests: the worker writes the result itself. Where no
-    worker lived long enough, the user would read only that the test took too long.
+    worker lived long enough, the user would read only that the test took too long. And there is no
+    event for a task that never began and whose workload died with its scheduler: it would wait for
+    `[scheduler] task_queued_timeout`.
     """
 
     def emit_and_write(outcome: Outcome) -> None:
         emit(outcome)
-        if outcome.verdict is Verdict.FAILED and isinstance(outcome.key, ConnectionTestKey):
-            loop = asyncio.get_running_loop()
-            write = functools.partial(_write_failure, outcome.key.id, outcome.reason)
-            loop.run_in_executor(None, write)
+        write = _write_of(outcome)
+        if write is not None:
+            asyncio.get_running_loop().run_in_executor(None, _logged, write)
 
     return emit_and_write
 
 
-def _write_failure(test_id: str, reason: str) -> None:
+def _write_of(outcome: Outcome) -> Callable[[], object] | None:
+    match outcome.verdict:
+        case Verdict.FAILED if isinstance(outcome.key, ConnectionTestKey):
+            return functools.partial(fail_connection_test, outcome.key.id, outcome.reason)
+        case Verdict.REQUEUE:
+            return functools.partial(requeue, outcome.launch_id)
+    return None
+
+
+def _logged(write: Callable[[], object]) -> None:
     try:
-        fail_connection_test(test_id, reason)
+        write()
     except Exception:
-        log.exception("cannot write why connection test %s failed: %s", test_id, reason)
+        log.exception("cannot write to Airflow's database: %r", write)
 
 
 def _callback_ref(workload: ExecuteCallback) -> TaskRef:

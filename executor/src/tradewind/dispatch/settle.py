@@ -27,7 +27,7 @@ class Verdict(Enum):
     """The task never began: replace the pod, no retry of the task is used."""
     REQUEUE = auto()
     """No end: the task never began and this process has not got its workload. No event must be
-    sent, which would use a retry; the scheduler queues the task again once it is found stuck."""
+    sent, which would use a retry; its row is given back to the scheduler, which queues it again."""
     RUNNING = auto()
     """No end: a workload began whose worker does not tell Airflow so itself."""
 
