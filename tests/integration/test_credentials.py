@@ -5,8 +5,10 @@ import json
 
 import pytest
 import yaml
+from kubernetes import client as kubernetes
+from kubernetes import config as kubernetes_config
 
-from tradewind.client import auth
+from tradewind.client import auth, factory
 from tradewind.client.errors import ApiError, CredentialError
 from tradewind.client.transport import Transport
 
@@ -82,3 +84,33 @@ async def test_the_servers_clock_is_known_after_a_call(sign_in, api_server):
     client = sign_in({"token": api_server.token})
     await me(client)
     assert abs(client.clock_skew_s) <= 3
+
+
+async def test_a_client_factory_signs_in_and_refreshes_its_token(
+    sign_in, api_server, tmp_path, monkeypatch
+):
+    # The client is made by its own loader, from a kubeconfig whose token has expired meanwhile.
+    sign_in({"token": "expired"})
+    hooks = []
+
+    def build():
+        configuration = kubernetes.Configuration()
+        kubernetes_config.load_kube_config(
+            str(tmp_path / "config"), client_configuration=configuration
+        )
+
+        def refresh(refreshed):
+            hooks.append(refreshed)
+            if len(hooks) > 1:
+                (name,) = refreshed.api_key  # Another one in each major version of the client.
+                refreshed.api_key[name] = f"Bearer {api_server.token}"
+
+        configuration.refresh_api_key_hook = refresh
+        return kubernetes.CoreV1Api(kubernetes.ApiClient(configuration))
+
+    monkeypatch.setattr(factory.pkgutil, "resolve_name", lambda _: build)
+    transport = Transport(factory.credentials("of_a_user.build"), request_timeout_s=10)
+    # The first answer is 401, after which the hook is asked again and the call repeated.
+    assert await name_of(transport) == "test"
+    await transport.close()
+    assert len(hooks) == 2
