@@ -29,6 +29,14 @@ def _on(*statuses: int) -> frozenset[int]:
 NO_ANSWER = "no_answer"
 _RULES = (
     _Rule(
+        # Statuses by which the API server judges a pod; under others waiting helps in any case.
+        _on(400, 403, 404, 413, 422),
+        "is a proxy in between",
+        "no_status",
+        Kind.OTHER,
+        "let the scheduler's calls reach the API server itself, or mend what answers in its place",
+    ),
+    _Rule(
         _on(),
         "failed calling webhook",
         "webhook_unavailable",
