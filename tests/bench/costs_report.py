@@ -96,9 +96,9 @@ def _bar(y, row):
     name, value = row["executor"], row["blocked_ms_per_task"]
     colour = COLOURS.get(name, OTHERS["async" in name])
     yield f'<text x="12" y="{y + 17}">{row["latency_ms"]} ms: {name}</text>'
-    width = max(1, _x(value) - LEFT)
+    width, shown = max(1, _x(value) - LEFT), f"{value:.{2 if value < 10 else 0}f}"
     yield f'<rect x="{LEFT}" y="{y + 4}" width="{width}" height="{ROW - 8}" fill="{colour}"/>'
-    yield f'<text x="{LEFT + width + 6}" y="{y + 17}">{value:.3g}</text>'
+    yield f'<text x="{LEFT + width + 6}" y="{y + 17}">{shown}</text>'
 
 
 def _x(value):

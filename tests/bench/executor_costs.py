@@ -64,7 +64,11 @@ SUBJECTS = {
         path="tradewind.executor.TradewindExecutor",
         section="TRADEWIND",
         # A figure of the executor, not of how many starts it allows the nodes at once.
-        options={"MAX_STARTING_PODS": "100000", "DELIVERY": "args"},
+        options={
+            "MAX_STARTING_PODS": "100000",
+            "MAX_PENDING_PODS": "100000",
+            "DELIVERY": "args",
+        },
     ),
     "upstream": Subject(
         path=KUBERNETES_EXECUTOR, section="KUBERNETES_EXECUTOR", options={}, most_tasks=40
@@ -121,9 +125,7 @@ class Bench:
 
     def hold(self, subject, *, count):
         """Return what live tasks take."""
-        most = {"WORKER_PODS_CREATION_BATCH_SIZE": "100", "MAX_PENDING_PODS": "100000"}
-        raised = Subject(path=subject.path, section=subject.section, options=subject.options | most)
-        with self._subject("hold", raised, self._namespace(), self.server.port, count) as answer:
+        with self._subject("hold", subject, self._namespace(), self.server.port, count) as answer:
             return answer()
 
     def construct(self, subject):
@@ -258,11 +260,7 @@ def measure(options):
             {"executor": name} | on.run(SUBJECTS[name], latency_ms=latency_ms, count=options.tasks)
             for latency_ms, name in track(steps, "tasks at API latencies", console=console)
         ]
-        wanted = {"tradewind": options.live, "upstream": options.live_upstream}
-        held = {
-            name: on.hold(SUBJECTS[name], count=count)
-            for name, count in track(wanted.items(), "live tasks", console=console)
-        }
+        held = {"tradewind": on.hold(SUBJECTS["tradewind"], count=options.live)}
     return {"runs": runs, "held": held, "constructed": constructed}
 
 
@@ -271,7 +269,6 @@ def main():
     parser.add_argument("--tasks", type=int, default=500)
     parser.add_argument("--latencies", default="0,50,500", help="milliseconds, by commas")
     parser.add_argument("--live", type=int, default=5000)
-    parser.add_argument("--live-upstream", type=int, default=1000)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--plot", type=Path, help="SVG file to write")
     options = parser.parse_args()

@@ -10,7 +10,6 @@ import argparse
 import gc
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -171,8 +170,6 @@ def hold(path, count, answer_to):
         "threads": threading.active_count() - 1,
     }
     write(answer_to, figures)
-    for child in children():
-        os.kill(child, signal.SIGKILL)
     os._exit(0)  # Nobody waits until thousands of pods are gone.
 
 
@@ -192,9 +189,7 @@ def await_live(executor, tasks, live):
 
 
 def created(executor):
-    """Return how many pods the executor has created."""
-    if hasattr(executor, "task_queue"):
-        return len(executor.running) - executor.task_queue.qsize()
+    """Return how many pods our executor has created."""
     return executor._loop._bridge.stats().creates
 
 
@@ -227,13 +222,9 @@ def children():
 
 
 def memory_mb():
-    """Return what this process and its children take; what they share counts once."""
-    return sum(proportional_kb(pid) for pid in [os.getpid(), *children()]) / 1024
-
-
-def proportional_kb(pid):
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    """Return what this process takes."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def write(path, figures):

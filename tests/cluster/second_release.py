@@ -53,10 +53,23 @@ def values(executor, dags):
     }
 
 
+def changed(target, *, helm, namespace, more):
+    """Change values of a release that is installed; what they restart is there again."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "more.yaml")
+        file.write_text(yaml.safe_dump(more))
+        arguments = ["upgrade", airflow_api.RELEASE, str(release.CHART), "--reuse-values"]
+        _helm(target, helm, namespace, [*arguments, "--values", str(file)])
+
+
 def _install(target, helm, namespace, files):
     arguments = ["install", airflow_api.RELEASE, str(release.CHART)]
     for file in [release.VALUES, release.NAMED_VALUES, images.values_file(target), *files]:
         arguments += ["--values", str(file)]
+    _helm(target, helm, namespace, arguments)
+
+
+def _helm(target, helm, namespace, arguments):
     arguments += ["--namespace", namespace, "--wait", "--timeout", "8m", *target.helm_arguments]
     environment = kubectl.environment(target)
     command.run([helm, *arguments], environment=environment, timeout_s=INSTALL_TIMEOUT_S)

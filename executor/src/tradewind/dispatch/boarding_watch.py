@@ -34,6 +34,10 @@ from tradewind.pods.state import PodState
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 5.0
+EACH_WAITING_S = 10.0
+"""Patience for each other pod that waits: those that start at once share the cores of their nodes,
+and to replace one that has almost got there makes all others later. Fifty at once on two cores with
+other work took more than two minutes each."""
 BEGINS_WITHIN_S = 60.0
 """From the last moment a pod can be handed its workload until its row must have left `queued`:
 several times what a node with a load of ten a core needs."""
@@ -92,7 +96,11 @@ class BoardingWatch:
                 log.exception("looking for pods that do not board failed")
 
     async def _look(self) -> None:
-        due = [(entry, pod) for entry, pod in self._waiting() if self._is_due(entry)]
+        due = [
+            (entry, pod)
+            for entry, pod in self._waiting()
+            if self._has_waited(entry, self._timeout_s)
+        ]
         if not due:
             return
         trouble = ""
@@ -109,9 +117,12 @@ class BoardingWatch:
         loop = asyncio.get_running_loop()
         row_ids = [entry.row_id for entry, _ in due]
         facts = await loop.run_in_executor(self._threads, self._read_facts, row_ids)
-        for entry, pod in self._still_waiting(due, facts):
+        waiting = self._still_waiting(due, facts)
+        patience_s = self._timeout_s + EACH_WAITING_S * (len(waiting) - 1)
+        for entry, pod in waiting:
             if entry.overdue_since_s is None:
-                await self._mark(entry, pod)
+                if self._has_waited(entry, patience_s):
+                    await self._mark(entry, pod)
             elif self._clock.now_s() - entry.overdue_since_s >= BEGINS_WITHIN_S:
                 self._let_go(entry, pod, trouble)
 
@@ -127,11 +138,11 @@ class BoardingWatch:
             and state.of(entry.pod) is PodState.RUNNING
         ]
 
-    def _is_due(self, entry: Entry) -> bool:
+    def _has_waited(self, entry: Entry, seconds: float) -> bool:
         now_s = self._clock.now_s()
         if entry.boards_since_s is None:
             entry.boards_since_s = now_s
-        return now_s - entry.boards_since_s >= self._timeout_s
+        return now_s - entry.boards_since_s >= seconds
 
     def _still_waiting(
         self, due: Sequence[tuple[Entry, Pod]], facts: Mapping[UUID, TaskFacts]

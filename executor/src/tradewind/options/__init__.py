@@ -310,7 +310,7 @@ OPTIONS: tuple[Option, ...] = (
         kind="float",
         default="120",
         description="Seconds a running pod may take to fetch its workload before it is replaced, "
-        "while the endpoint answers.",
+        "while the endpoint answers; ten more for each other pod that has not fetched its own.",
     ),
     Option(
         name="boarding_budget",

@@ -58,6 +58,22 @@ async def test_a_pod_that_does_not_board_is_replaced_at_no_retry(world, api):
     assert "its worker has not fetched its task 30 s after it began" in sentence
 
 
+async def test_pods_that_start_together_get_more_time_than_one_alone(world, api):
+    launches = [a_launch(task=a_task(map_index=number)) for number in range(10)]
+    async with world.running(**BOARDING) as engine:
+        for launch in launches:
+            world.row(launch, "queued")
+            engine.submit(launch)
+        names = [await runs(world, launch) for launch in launches]
+        await asyncio.sleep(100)
+        assert not any("tradewind/overdue" in labels_of(world, name) for name in names)
+        for launch in launches[1:]:
+            world.row(launch, "running")
+        await asyncio.sleep(10)
+        overdue = ["tradewind/overdue" in labels_of(world, name) for name in names]
+        assert overdue == [True] + [False] * 9
+
+
 def labels_of(world, name):
     return world.cluster.raw(NAMESPACE, name)["metadata"]["labels"]
 

@@ -1,0 +1,221 @@
+"""How soon a queued task's own code runs: in warm pods, cold, and fifty at once.
+
+Two releases of the same chart, image and values but for the executor and its warm pool: this
+executor's, whose pods fetch their workload, and Airflow's KubernetesExecutor. `user code` is when
+the task's first line ran, by its own clock, which is that of the same machine on a one-node
+cluster. Where a warm launch's milliseconds went is read from its row in Airflow's audit log.
+Prints tables, or JSON with --json; the load of the machine at each phase goes with the figures.
+"""
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dag_runs import run_all
+from launch_latency import EXECUTORS, QUIET
+from release_under_test import under_test
+from rich.console import Console
+from rich.progress import Progress
+from second_release import changed, installed
+from warm_report import show
+
+from tradewind_tools import kubectl
+
+DAG_FILES = [Path(__file__).parent / "dags" / f"{name}.py" for name in ("warm_start", "cold_start")]
+IN_A_ROW, AT_ONCE = 8, 50
+FEW, MANY = 10, 50
+SETTLED_S = 12.0
+"""An idle pod that has run for so long has imported everything and waits."""
+FILL_WITHIN_S = 600
+ROWS_WITHIN_S = 120
+VALUES = {
+    "airflow": {
+        "config": QUIET
+        | {"core": {"load_examples": False, "parallelism": 64, "max_active_tasks_per_dag": 64}}
+    },
+    # Fifty idle pods must fit beside two releases.
+    "executor": {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "128Mi"}}}},
+}
+
+
+class Release:
+    """One of the two, with a client of its API."""
+
+    def __init__(self, name, target, airflow):
+        self.name = name
+        self.target = target
+        self.airflow = airflow
+
+    def run(self, dag_id):
+        """Run a DAG once; return its tasks' seconds from queued to user code, by task and index."""
+        run_id, instances = run_all(self.airflow, [dag_id])[dag_id]
+        found = {}
+        for instance in instances:
+            task_id, index = instance["task_id"], instance["map_index"]
+            path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries"
+            value = self.airflow.get(f"{path}/return_value", map_index=index)["value"]
+            queued_s = datetime.fromisoformat(instance["queued_when"]).timestamp()
+            found[task_id, index] = {"queued_s": queued_s, "user_code_s": float(value)}
+        return run_id, found
+
+    def rows(self, dag_id, run_id, count):
+        """Return what the audit log measured of a run's launches."""
+        deadline = time.monotonic() + ROWS_WITHIN_S
+        wanted = {"dag_id": dag_id, "run_id": run_id, "event": "pod measured", "limit": 100}
+        while True:
+            rows = self.airflow.get("eventLogs", **wanted)["event_logs"]
+            if len(rows) >= count or time.monotonic() > deadline:
+                return [json.loads(row["extra"]) for row in rows]
+            time.sleep(2)
+
+    def resize(self, size):
+        """Change the pool's size, which restarts nothing."""
+        changed(
+            self.target,
+            helm=os.environ["HELM4"],
+            namespace=self.airflow.namespace,
+            more={"executor": {"warmPools": {"default": size}}},
+        )
+
+    def await_idle(self, count):
+        """Wait until so many idle pods have started long enough ago."""
+        deadline = time.monotonic() + FILL_WITHIN_S
+        while (settled := sum(map(_has_settled, self._idle_pods()))) != count:
+            assert time.monotonic() < deadline, f"{settled} of {count} idle pods"
+            time.sleep(2)
+
+    def _idle_pods(self):
+        selector = "tradewind/pool,!tradewind/launch-id"
+        return kubectl.items(self.target, "pods", "-n", self.airflow.namespace, "-l", selector)
+
+
+def _has_settled(pod):
+    [status] = pod["status"].get("containerStatuses") or [{}]
+    started = status.get("state", {}).get("running", {}).get("startedAt")
+    if started is None:
+        return False
+    return (datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds() > SETTLED_S
+
+
+def warm(ours, tasks, tick):
+    """Run tasks one after the other, each in an idle pod; the pool is full before each row."""
+    runs, rows = [], []
+    while len(runs) < tasks:
+        ours.await_idle(FEW)
+        run_id, found = ours.run("warm_row")
+        runs += found.values()
+        rows += ours.rows("warm_row", run_id, IN_A_ROW)
+        tick(IN_A_ROW)
+    return {"tasks": runs, "rows": rows}
+
+
+def cold(ours, theirs, runs, tick):
+    """Run the same task on both in turn, in a pod that no pool has."""
+    found = {release.name: [] for release in (ours, theirs)}
+    for _ in range(runs + 1):
+        for release in (ours, theirs):
+            found[release.name] += release.run("cold_start")[1].values()
+        tick(1)
+    return {name: {"tasks": tasks[1:]} for name, tasks in found.items()}
+
+
+def burst(release, *, idle=None):
+    """Run fifty tasks at once, after the pool has that many idle pods."""
+    if idle is not None:
+        release.await_idle(idle)
+    run_id, found = release.run("burst")
+    rows = [] if idle is None else release.rows("burst", run_id, AT_ONCE)
+    return {"tasks": list(found.values()), "rows": rows}
+
+
+def measure(ours, theirs, options, progress):
+    """Return every phase, each with the machine's load at its beginning."""
+    figures = {}
+
+    def phase(name, total, function):
+        step = progress.add_task(name, total=total)
+        load = os.getloadavg()[0]
+        figures[name] = function(lambda done: progress.advance(step, done)) | {"load": load}
+        progress.update(step, completed=total)
+        if options.save:
+            options.save.write_text(json.dumps(figures))
+
+    phase("warm", options.tasks, lambda tick: warm(ours, options.tasks, tick))
+    phase("cold", options.runs + 1, lambda tick: cold(ours, theirs, options.runs, tick))
+    if not options.without_bursts:
+        phase("burst, 10 warm", 1, lambda _: burst(ours, idle=FEW))
+        ours.resize(0)
+        phase("burst, upstream", 1, lambda _: burst(theirs))
+        ours.resize(MANY)
+        phase("burst, 50 warm", 1, lambda _: burst(ours, idle=MANY))
+    return figures
+
+
+def judged(figures):
+    """Return the goals: name -> figure reached, goal, unit."""
+    seconds = latencies(figures["warm"]["tasks"])
+    cold_p50 = {
+        name: statistics.median(latencies(figures["cold"][name]["tasks"])) for name in EXECUTORS
+    }
+    cpu = [row["cpu_s"] for row in figures["warm"]["rows"] if "cpu_s" in row]
+    goals = {
+        "warm: queued → user code, p50": (quantile(seconds, 0.5), 0.2),
+        "warm: queued → user code, p99": (quantile(seconds, 0.99), 0.5),
+        "warm: processor time in the pod, p50": (quantile(cpu, 0.5), 0.12),
+        "cold: p50, upstream's p50 as goal": (cold_p50["tradewind"], cold_p50["upstream"]),
+    }
+    if "burst, 50 warm" in figures:
+        many = latencies(figures["burst, 50 warm"]["tasks"])
+        few = sorted(latencies(figures["burst, 10 warm"]["tasks"]))
+        goals["50 at once, 50 warm: p50"] = (quantile(many, 0.5), 5.0)
+        goals["50 at once, 10 warm: the tenth"] = (few[FEW - 1], 2.5)
+    return goals
+
+
+def latencies(tasks):
+    return [task["user_code_s"] - task["queued_s"] for task in tasks]
+
+
+def quantile(values, share):
+    """Return the value that such a share does not exceed, by nearest rank."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * round(share * 100) // 100) - 1)] if ordered else 0.0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=104, help="warm ones")
+    parser.add_argument("--runs", type=int, default=12, help="cold ones, of each executor")
+    parser.add_argument("--without-bursts", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--save", type=Path, help="JSON file, written after each phase")
+    options = parser.parse_args()
+    target = under_test()
+    # Both releases are removed, too, when the time of the run is over.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ExitStack() as stack:
+        releases = []
+        for name, executor in EXECUTORS.items():
+            more = json.loads(json.dumps(VALUES))
+            if name == "tradewind":
+                more["executor"]["warmPools"] = {"default": FEW}
+            helm = os.environ["HELM4"]
+            release = installed(target, helm=helm, executor=executor, dags=DAG_FILES, more=more)
+            releases.append(Release(name, target, stack.enter_context(release)))
+        progress = stack.enter_context(Progress(console=Console(stderr=True)))
+        figures = measure(*releases, options, progress)
+    goals = judged(figures)
+    if options.json:
+        print(json.dumps({"goals": goals, "phases": figures}, indent=2))
+    else:
+        show(figures, goals)
+
+
+if __name__ == "__main__":
+    main()
