@@ -2,6 +2,8 @@
 
 import json
 
+from tradewind.client.errors import ApiError
+
 
 class Issuer:
     """Makes ServiceAccounts and their tokens, as the kubelet asks for them."""
@@ -12,8 +14,15 @@ class Issuer:
 
     async def account(self, name):
         body = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
-        path = f"/api/v1/namespaces/{self.namespace}/serviceaccounts"
-        await self.cluster.transport.call("POST", path, body=body)
+        await self._make(f"/api/v1/namespaces/{self.namespace}/serviceaccounts", body)
+
+    async def _make(self, path, body):
+        """Create the object; another test of this namespace may have made the same one."""
+        try:
+            await self.cluster.transport.call("POST", path, body=body)
+        except ApiError as error:
+            if not error.is_already_exists:
+                raise
 
     async def pod(self, name, *, account="worker", labels=None, annotations=None):
         manifest = {
@@ -48,14 +57,14 @@ class Issuer:
         path = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{self.namespace}"
         kind = {"apiVersion": "rbac.authorization.k8s.io/v1", "metadata": {"name": account}}
         role = kind | {"kind": "Role", "rules": rules}
-        await self.cluster.transport.call("POST", f"{path}/roles", body=role)
+        await self._make(f"{path}/roles", role)
         group = "rbac.authorization.k8s.io"
         binding = kind | {
             "kind": "RoleBinding",
             "roleRef": {"apiGroup": group, "kind": "Role", "name": account},
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": self.namespace}],
         }
-        await self.cluster.transport.call("POST", f"{path}/rolebindings", body=binding)
+        await self._make(f"{path}/rolebindings", binding)
 
     async def may_review_tokens(self, account):
         """Give the account the right that verifying by TokenReview needs, on the whole cluster."""

@@ -132,6 +132,7 @@ def test_a_task_that_airflow_never_let_start_is_told_so(airflow, pod, a_task, da
     ended = pod(
         "--json-string",
         json.dumps(a_task(dag_file('print("ran")'))),
+        TRADEWIND_START_BUDGET="0",
         AIRFLOW__WORKERS__EXECUTION_API_RETRIES="2",
         AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN="0.01",
         AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX="0.02",
@@ -141,6 +142,29 @@ def test_a_task_that_airflow_never_let_start_is_told_so(airflow, pod, a_task, da
     assert "did not start the task: 503" in ended.farewell.reason
     assert len(airflow.of("PATCH", "/run")) == 2
     assert "ran" not in [line["event"] for line in ended.lines]
+
+
+def test_a_task_whose_start_is_answered_late_runs(airflow, pod, a_task, dag_file):
+    no_answer = Said(status=503, body=b'{"detail": "no database"}')
+    airflow.run = deque([no_answer, no_answer, *airflow.run])
+    ended = pod(
+        "--json-string",
+        json.dumps(a_task(dag_file('print("ran")'))),
+        AIRFLOW__WORKERS__EXECUTION_API_RETRIES="1",
+    )
+    assert (ended.ended(), ended.farewell.ended) == (0, "ran")
+    assert "ran" in [line["event"] for line in ended.lines]
+
+
+def test_a_start_budget_that_is_no_number_is_one_sentence(pod, a_task, dag_file):
+    ended = pod(
+        "--json-string",
+        json.dumps(a_task(dag_file('print("ran")'))),
+        TRADEWIND_START_BUDGET="long",
+    )
+    assert ended.ended() == contract.EXIT_NOT_STARTED
+    said = "TRADEWIND_START_BUDGET is 'long': give a number of seconds"
+    assert ended.farewell.reason == said
 
 
 def test_sigterm_reaches_a_running_task_as_with_airflows_own_worker(

@@ -46,6 +46,8 @@ ENV_TERMINATION_FILE = "TRADEWIND_TERMINATION_FILE"
 default; the template's author sets both."""
 ENV_PRELOAD = "TRADEWIND_PRELOAD"
 """Modules of the user's, separated by commas, that the worker imports before it boards."""
+ENV_ASKING = "TRADEWIND_START_BUDGET"
+"""Seconds the worker goes on asking whether its task may start while Airflow does not answer."""
 TERMINATION_FILE = "/dev/termination-log"
 """Kubernetes' default `terminationMessagePath`; at most 4,096 bytes of it are kept."""
 

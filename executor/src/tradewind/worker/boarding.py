@@ -58,12 +58,18 @@ class Settings:
             url=url,
             token_file=Path(environment.get(contract.ENV_TOKEN_FILE) or contract.TOKEN_FILE),
             template=environment.get(contract.ENV_TEMPLATE, ""),
-            budget_s=_seconds(environment, contract.ENV_BUDGET),
-            hold_s=_seconds(environment, contract.ENV_HOLD) or _HOLD_S,
+            budget_s=seconds(environment, contract.ENV_BUDGET),
+            hold_s=seconds(environment, contract.ENV_HOLD) or _HOLD_S,
         )
 
 
-def _seconds(environment: Mapping[str, str], name: str) -> float | None:
+def seconds(environment: Mapping[str, str], name: str) -> float | None:
+    """Return the number in that variable, or None where it is not set.
+
+    Raises:
+        ConfigError: it is no number.
+
+    """
     text = environment.get(name, "")
     if not text:
         return None

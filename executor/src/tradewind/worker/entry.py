@@ -93,7 +93,8 @@ def _prepare(environment: Mapping[str, str], departure: Departure) -> Watch:
     troubles = preload.load(filter(None, more))
     from tradewind.worker import sdk  # noqa: PLC0415 - its imports are what `load` has loaded
 
-    watch = sdk.Watch(on_ask=departure.leave_sigterm_to_airflow)
+    asking_s = _asking_s(environment, departure, default=sdk.ASKING_S)
+    watch = sdk.Watch(on_ask=departure.leave_sigterm_to_airflow, asking_s=asking_s)
     watch.attach()
     if not sdk.end_without_tail():
         troubles.append("Airflow's supervisor is not the one known: pods may end 5 s late")
@@ -103,6 +104,15 @@ def _prepare(environment: Mapping[str, str], departure: Departure) -> Watch:
     gc.freeze()
     gc.enable()
     return watch
+
+
+def _asking_s(environment: Mapping[str, str], departure: Departure, *, default: float) -> float:
+    """Return how long a start is asked for, or end the process."""
+    try:
+        given = boarding.seconds(environment, contract.ENV_ASKING)
+    except ConfigError as error:
+        _leave(departure, EXIT_NOT_STARTED, Farewell(ended="not_started", reason=str(error)))
+    return default if given is None else given
 
 
 def _board(environment: Mapping[str, str], departure: Departure) -> Delivery:

@@ -70,9 +70,11 @@ class Watch:
         self,
         *,
         on_ask: Callable[[], None] = lambda: None,
+        asking_s: float = ASKING_S,
         now_s: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._asking_s = asking_s
         self._now_s = now_s
         self._sleep = sleep
         self.start = Start.NOT_ASKED
@@ -102,7 +104,7 @@ class Watch:
             self._on_ask()
             self.start = Start.REFUSED
             ask = functools.partial(asked, *args, **kwargs)
-            context = ask_patiently(ask, now_s=self._now_s, sleep=self._sleep)
+            context = ask_patiently(ask, for_s=self._asking_s, now_s=self._now_s, sleep=self._sleep)
             self.start = Start.AGREED
             return context
 
@@ -112,10 +114,11 @@ class Watch:
 def ask_patiently(
     ask: Callable[[], Any],
     *,
+    for_s: float,
     now_s: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> Any:
-    """Return Airflow's answer to the start of a task, however late within `ASKING_S` it comes.
+    """Return Airflow's answer to the start of a task, however late within `for_s` it comes.
 
     An API server that is flooded may start the task and answer too late. A pod that gives up then
     leaves a running task without a worker, which costs a try though nothing ran. Asking again is
@@ -125,7 +128,7 @@ def ask_patiently(
         Exception: what the last round raised; at once where it is an answer.
 
     """
-    until_s = now_s() + ASKING_S
+    until_s = now_s() + for_s
     while True:
         try:
             return ask()

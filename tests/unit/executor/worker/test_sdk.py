@@ -191,7 +191,7 @@ class Clock:
         return said
 
     def ask_patiently(self):
-        return sdk.ask_patiently(self.ask, now_s=self.now_s, sleep=self.sleep)
+        return sdk.ask_patiently(self.ask, for_s=sdk.ASKING_S, now_s=self.now_s, sleep=self.sleep)
 
 
 @pytest.mark.parametrize(
