@@ -1,6 +1,8 @@
 """What a task says of its pod reaches the launch."""
 
+import gc
 import uuid
+import weakref
 
 import pytest
 from airflow.executors.workloads import ExecuteTask
@@ -58,6 +60,25 @@ def test_the_token_is_minted_when_the_arguments_are_asked_for():
     ]
     assert f'"token":"for {made.row_id}"' in workload
     assert "stale" not in workload
+
+
+def test_the_arguments_hold_the_whole_workload():
+    given = a_workload(None)
+    *_, said = workloads.launch_of(given, mint=lambda _: 'a "new" one').render_args()
+    assert ExecuteTask.model_validate_json(said) == given.model_copy(
+        update={"token": 'a "new" one'}
+    )
+
+
+def test_a_launch_keeps_no_model_of_its_workload():
+    """There are ten thousand launches at a time, and models are six times their JSON."""
+    given = a_workload(None)
+    model, row = weakref.ref(given), weakref.ref(given.ti)
+    kept = workloads.launch_of(given, mint=str)
+    del given
+    gc.collect()
+    assert (model(), row()) == (None, None)
+    assert kept.render_args()
 
 
 @pytest.mark.parametrize(
