@@ -97,7 +97,7 @@ def test_dns_forwards_only_where_the_machine_knows_a_server(layout, tmp_path):
 
 def test_volumes_are_local_ones_on_our_node(layout):
     found = manifests.volumes(layout)
-    assert len({item["spec"]["local"]["path"] for item in found}) == len(found) == 6
+    assert len({item["spec"]["local"]["path"] for item in found}) == len(found) == 16
     for item in found:
         assert item["spec"]["storageClassName"] == "local"
         assert item["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]

@@ -61,8 +61,7 @@ def _start(layout: Layout, all_programs: dict[str, Program], binaries: dict[str,
     with console.step("starting the control plane"):
         layout.local.mkdir(parents=True, exist_ok=True)
         layout.registry.mkdir(parents=True, exist_ok=True)
-        for volume in manifests.volumes(layout):
-            Path(volume["spec"]["local"]["path"]).mkdir(parents=True, exist_ok=True)
+        _make_volume_folders(layout)
         pki.ensure(layout)
         configs.write_all(layout)
         network.ensure(record=layout.state / "sysctls.json")
@@ -123,6 +122,11 @@ def _apply(layout: Layout, kubectl: Path) -> None:
     )
 
 
+def _make_volume_folders(layout: Layout) -> None:
+    for volume in manifests.volumes(layout):
+        Path(volume["spec"]["local"]["path"]).mkdir(parents=True, exist_ok=True)
+
+
 def _recycle_volumes(layout: Layout, kubectl: Path) -> None:
     """Empty volumes whose claim was deleted and offer them again."""
     names = [volume["metadata"]["name"] for volume in api.released_volumes(layout)]
@@ -131,5 +135,5 @@ def _recycle_volumes(layout: Layout, kubectl: Path) -> None:
     command.run([str(kubectl), "--kubeconfig", str(layout.kubeconfig), "delete", "pv", *names])
     for name in names:
         shutil.rmtree(layout.volumes / name, ignore_errors=True)
-        (layout.volumes / name).mkdir(parents=True)
+    _make_volume_folders(layout)
     _apply(layout, kubectl)

@@ -27,7 +27,9 @@ CGROUP = "tradewind"
 """Every container runs below this control group, so that `down` finds all of their processes."""
 PAUSE_IMAGE = "tradewind.local/pause:1"
 
-VOLUMES = 6
+VOLUMES = 16
+"""Each release on the cluster claims one, and it is offered again at the next `up`: the cluster
+tests alone install seven in a row."""
 VOLUME_SIZE = "4Gi"
 STORAGE_CLASS = "local"
 
