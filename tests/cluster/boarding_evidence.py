@@ -4,6 +4,7 @@ import json
 import time
 
 import httpx
+from dag_runs import until
 
 from tradewind_tools import forward, kubectl
 from tradewind_tools.cluster.layout import Layout
@@ -33,14 +34,12 @@ class Release:
 
     def idle_pod(self):
         """Wait for a warm pod that runs and return its name."""
-        deadline = time.monotonic() + WITHIN_S
-        while True:
-            for pod in self.pods(IDLE):
-                states = pod["status"].get("containerStatuses", [])
-                if any("running" in one["state"] for one in states):
-                    return pod["metadata"]["name"]
-            assert time.monotonic() < deadline, "no warm pod runs"
-            time.sleep(0.5)
+
+        def running():
+            return [pod for pod in self.pods(IDLE) if has_running_container(pod)]
+
+        found = until(running, what="no warm pod runs", timeout_s=WITHIN_S, every_s=0.5)
+        return found[0]["metadata"]["name"]
 
     def stolen_token(self, pod):
         return self.kubectl("exec", pod, "-c", "base", "--", "cat", TOKEN_FILE).strip()
@@ -66,6 +65,11 @@ class Release:
         """Return pod -> what all of its containers wrote; a pod that did not begin has no log."""
         names = [pod["metadata"]["name"] for pod in self.pods() if has_begun(pod)]
         return {name: self.kubectl("logs", name, "--all-containers") for name in names}
+
+
+def has_running_container(pod):
+    states = pod["status"].get("containerStatuses", [])
+    return any("running" in one["state"] for one in states)
 
 
 def has_begun(pod):

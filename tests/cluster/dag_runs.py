@@ -8,6 +8,15 @@ RUN_TIMEOUT_S = 900
 PARSE_TIMEOUT_S = 180
 
 
+def until(claim, *, what, timeout_s, every_s=1):
+    """Return the first answer of `claim` that is true; `what` says, or returns, what is amiss."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := claim()):
+        assert time.monotonic() < deadline, what() if callable(what) else what
+        time.sleep(every_s)
+    return found
+
+
 def await_dags(airflow, dag_ids):
     deadline = time.monotonic() + PARSE_TIMEOUT_S
     while missing := set(dag_ids) - set(airflow.dag_ids()):

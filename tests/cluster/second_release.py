@@ -1,5 +1,6 @@
 """Another release of the chart beside the one under test, in a namespace of its own."""
 
+import os
 import secrets
 import tempfile
 from contextlib import contextmanager
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from tradewind.provider import EXECUTOR
 from tradewind_tools import airflow_api, command, images, kubectl, release
 
 INSTALL_TIMEOUT_S = 600.0
@@ -36,6 +38,11 @@ def installed(target, *, helm, executor, dags=(), more=None):
             yield airflow
     finally:
         kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
+
+
+def ours(target, *, dags, more):
+    """Install the chart with our executor, see `installed`."""
+    return installed(target, helm=os.environ["HELM3"], executor=EXECUTOR, dags=dags, more=more)
 
 
 def values(executor, dags):

@@ -6,13 +6,12 @@ goes by args, whose pod does hold a token: what finds it there would find it els
 
 import base64
 import json
-import os
 from pathlib import Path
 
 import pytest
 from boarding_evidence import TOKEN_FILE, Release, audit_records, forwarded
 from dag_runs import run_all
-from second_release import installed
+from second_release import ours
 
 from tradewind_tools.errors import WorkFailedError
 
@@ -37,13 +36,7 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def airflow(target):
-    with installed(
-        target,
-        helm=os.environ["HELM3"],
-        executor="tradewind.executor.TradewindExecutor",
-        dags=[DAG_FILE],
-        more=VALUES,
-    ) as connected:
+    with ours(target, dags=[DAG_FILE], more=VALUES) as connected:
         yield connected
 
 

@@ -1,13 +1,12 @@
 """Every way in which a task's pod fails, provoked for real, and its sentence in Airflow's API."""
 
 import json
-import os
 import time
 from pathlib import Path
 
 import pytest
-from dag_runs import await_dags, await_ends
-from second_release import installed
+from dag_runs import await_dags, await_ends, until
+from second_release import ours
 
 from tradewind_tools import kubectl
 
@@ -47,13 +46,7 @@ PARKED = "quota"
 
 @pytest.fixture(scope="module")
 def airflow(target):
-    with installed(
-        target,
-        helm=os.environ["HELM3"],
-        executor="tradewind.executor.TradewindExecutor",
-        dags=[DAG_FILE],
-        more=VALUES,
-    ) as connected:
+    with ours(target, dags=[DAG_FILE], more=VALUES) as connected:
         await_dags(connected, [f"fails_{kind}" for kind in [*SAID, PARKED]])
         yield connected
 
@@ -70,23 +63,22 @@ def runs(target, airflow):
 
 
 def running_pod(target, airflow, dag_id):
-    deadline = time.monotonic() + WITHIN_S
-    while True:
+    def running():
         pods = kubectl.items(target, "pods", "-n", airflow.namespace, "-l", f"dag_id={dag_id}")
-        running = [pod for pod in pods if pod["status"].get("phase") == "Running"]
-        if running:
-            return running[0]["metadata"]["name"]
-        assert time.monotonic() < deadline, f"no pod of {dag_id} runs"
-        time.sleep(1)
+        return [pod for pod in pods if pod["status"].get("phase") == "Running"]
+
+    found = until(running, what=f"no pod of {dag_id} runs", timeout_s=WITHIN_S)
+    return found[0]["metadata"]["name"]
 
 
 def talking_pod(target, airflow, dag_id, said):
     """Return the pod once it has said so: it runs before its task's code does."""
     name = running_pod(target, airflow, dag_id)
-    deadline = time.monotonic() + WITHIN_S
-    while said not in kubectl.run(target, "-n", airflow.namespace, "logs", name):
-        assert time.monotonic() < deadline, f"{name} does not say {said!r}"
-        time.sleep(1)
+    until(
+        lambda: said in kubectl.run(target, "-n", airflow.namespace, "logs", name),
+        what=f"{name} does not say {said!r}",
+        timeout_s=WITHIN_S,
+    )
     return name
 
 

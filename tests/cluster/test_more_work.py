@@ -4,13 +4,11 @@ Each on the real cluster, in pods that are kept, so that they can be looked at a
 """
 
 import json
-import os
-import time
 from pathlib import Path
 
 import pytest
-from dag_runs import await_dags, await_ends
-from second_release import installed
+from dag_runs import await_dags, await_ends, until
+from second_release import ours
 
 from tradewind_tools import kubectl
 
@@ -37,13 +35,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 @pytest.fixture(scope="module")
 def airflow(target):
-    with installed(
-        target,
-        helm=os.environ["HELM3"],
-        executor="tradewind.executor.TradewindExecutor",
-        dags=[DAG_FILE],
-        more=VALUES,
-    ) as connected:
+    with ours(target, dags=[DAG_FILE], more=VALUES) as connected:
         await_dags(connected, DAGS)
         yield connected
 
@@ -63,14 +55,13 @@ def pods(target, airflow, selector):
 
 def ended_pod(target, airflow, selector):
     """Wait for the one pod that the selector finds, and for its end."""
-    deadline = time.monotonic() + WITHIN_S
-    while True:
+
+    def ended():
         found = pods(target, airflow, selector)
-        if found and found[0]["status"]["phase"] in ("Succeeded", "Failed"):
-            (pod,) = found
-            return pod
-        assert time.monotonic() < deadline, f"no pod of {selector} has ended: {found}"
-        time.sleep(1)
+        return found if found and found[0]["status"]["phase"] in ("Succeeded", "Failed") else None
+
+    (pod,) = until(ended, what=f"no pod of {selector} has ended", timeout_s=WITHIN_S)
+    return pod
 
 
 ASK = """
@@ -130,13 +121,12 @@ def test_a_connection_is_tested_in_a_pod_of_its_own(target, airflow, path, state
         "extra": json.dumps({"path": path}),
     }
     test = airflow.post("connections/enqueue-test", body)
-    deadline = time.monotonic() + WITHIN_S
-    while True:
-        token = {"Airflow-Connection-Test-Token": test["token"]}
-        found = airflow.get("connections/enqueue-test", headers=token)
-        if found["state"] in ("success", "failed"):
-            break
-        assert time.monotonic() < deadline, found
-        time.sleep(1)
+    token = {"Airflow-Connection-Test-Token": test["token"]}
+
+    def ended():
+        said = airflow.get("connections/enqueue-test", headers=token)
+        return said if said["state"] in ("success", "failed") else None
+
+    found = until(ended, what="the test does not end", timeout_s=WITHIN_S)
     assert (found["state"], path in found["result_message"]) == (state, True), found
     assert pods(target, airflow, "tradewind/workload=connection-test")

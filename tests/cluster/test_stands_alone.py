@@ -6,13 +6,12 @@ What docs/install.md says under "Scheduler outside the cluster", with its own ex
 import configparser
 import json
 import os
-import time
 from types import SimpleNamespace
 
 import httpx
 import pytest
 import yaml
-from dag_runs import await_dags, await_ends
+from dag_runs import await_dags, await_ends, until
 from outside_access import (
     EXAMPLES,
     RotatedToken,
@@ -176,12 +175,10 @@ def test_a_context_that_leads_nowhere_is_said(outside):
 
 
 def wait_for(claim, *, outside, what):
-    deadline = time.monotonic() + WAIT_TIMEOUT_S
-    while not (found := claim()):
-        said = outside.airflow.log_of("scheduler").read_text()[-3000:]
-        assert time.monotonic() < deadline, f"{what}: {said}"
-        time.sleep(1)
-    return found
+    def amiss():
+        return f"{what}: {outside.airflow.log_of('scheduler').read_text()[-3000:]}"
+
+    return until(claim, what=amiss, timeout_s=WAIT_TIMEOUT_S)
 
 
 def test_the_log_of_a_running_task_is_shown(outside, api):

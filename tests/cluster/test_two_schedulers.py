@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from dag_runs import await_dags, await_ends
-from second_release import installed
+from second_release import ours
 
 from tradewind_tools import kubectl
 from tradewind_tools.pod_record import PodRecorder
@@ -41,13 +41,7 @@ def finished(target):
     if not target.is_local:
         pytest.skip("SIGKILL needs the node's processes: this cluster's node is elsewhere")
     with (
-        installed(
-            target,
-            helm=os.environ["HELM3"],
-            executor="tradewind.executor.TradewindExecutor",
-            dags=[DAG_FILE],
-            more=VALUES,
-        ) as airflow,
+        ours(target, dags=[DAG_FILE], more=VALUES) as airflow,
         PodRecorder(target, namespace=airflow.namespace) as recorder,
     ):
         await_dags(airflow, [DAG])

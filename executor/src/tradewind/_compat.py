@@ -175,6 +175,7 @@ def requeue(launch_id: UUID) -> bool:
     while the row is still that launch's. Blocking; any thread.
     """
     with create_session(scoped=False) as session:
+        # Launch ids have no index, states have one, and few rows are queued.
         done = session.execute(
             update(TaskInstance)
             .where(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow.cli.cli_config import ActionCommand, Arg, positive_int
 
+from tradewind.command_args import SECTION, TEAM
 from tradewind.errors import one_sentence
 
 if TYPE_CHECKING:
@@ -57,11 +58,7 @@ CLEANUP_PODS = ActionCommand(
             default=1,
             help="Minutes an ended pod is left; 0 deletes at once",
         ),
-        Arg(("--team",), help="Team whose settings are used; the global ones when left out"),
-        Arg(
-            ("--section",),
-            default="tradewind",
-            help="Section of an executor for a further cluster; [tradewind] when left out",
-        ),
+        TEAM,
+        SECTION,
     ),
 )

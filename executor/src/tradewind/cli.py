@@ -22,6 +22,7 @@ from airflow.utils.cli import suppress_logs_and_warning
 
 from tradewind.advise_command import ADVISE
 from tradewind.cleanup_command import CLEANUP_PODS
+from tradewind.command_args import SECTION, TEAM
 from tradewind.errors import one_sentence
 from tradewind.pool_commands import POOL
 
@@ -35,7 +36,7 @@ def get_commands() -> list[GroupCommand]:
         name="check",
         help="Check the settings and the pod template, and show what is in force",
         func=check_settings,
-        args=(_SECTION,),
+        args=(SECTION,),
     )
     return [
         GroupCommand(
@@ -156,11 +157,6 @@ def examine_deployment(args: argparse.Namespace) -> None:
         sys.exit(1)
 
 
-_SECTION = Arg(
-    ("--section",),
-    default="tradewind",
-    help="Section of an executor for a further cluster; [tradewind] when left out",
-)
 _DOCTOR = ActionCommand(
     name="doctor",
     help="Find out whether this deployment can run tasks, and what to mend if not",
@@ -170,11 +166,10 @@ _DOCTOR = ActionCommand(
     func=examine_deployment,
     args=(
         Arg(("--json",), help="Print the findings as JSON", action="store_true"),
-        _SECTION,
+        SECTION,
         ARG_VERBOSE,
     ),
 )
-_TEAM = Arg(("--team",), help="Team whose settings are used; the global ones when left out")
 _RENDER = ActionCommand(
     name="render",
     help="Show the exact pod of a task as YAML",
@@ -184,7 +179,7 @@ _RENDER = ActionCommand(
         ARG_TASK_ID,
         Arg(("--run-id",), help="The run; without it the pod the task would have in a new run"),
         Arg(("--map-index",), type=int, default=-1, help="Map index of a mapped task"),
-        _SECTION,
+        SECTION,
     ),
 )
 _WHY = ActionCommand(
@@ -203,8 +198,8 @@ _WHY = ActionCommand(
             help="Number of the try; the present one when left out",
         ),
         Arg(("--json",), action="store_true", help="Print JSON instead of tables"),
-        _TEAM,
-        _SECTION,
+        TEAM,
+        SECTION,
     ),
 )
 

@@ -21,12 +21,12 @@ from tradewind.option_texts import (
     SECTION,
     Conf,
     Texts,
+    boolean,
+    listed,
+    number,
+    one_of,
+    set_text,
 )
-from tradewind.option_texts import boolean as _boolean
-from tradewind.option_texts import listed as _listed
-from tradewind.option_texts import number as _number
-from tradewind.option_texts import one_of as _one_of
-from tradewind.option_texts import set_text as _set_text
 from tradewind.options.upstream import UNREAD
 
 VERSION_ADDED = "0.1.0"
@@ -141,56 +141,56 @@ def load(conf: Conf, *, section: str = SECTION) -> Settings:
         watched_namespaces=_watched(text, namespace),
         pod_template_file=text["pod_template_file"],
         image=_image(text),
-        delete_pods=_boolean(text, "delete_worker_pods"),
-        delete_failed_pods=_boolean(text, "delete_worker_pods_on_failure"),
-        in_cluster=_boolean(text, "in_cluster"),
+        delete_pods=boolean(text, "delete_worker_pods"),
+        delete_failed_pods=boolean(text, "delete_worker_pods_on_failure"),
+        in_cluster=boolean(text, "in_cluster"),
         config_file=text["config_file"],
         cluster_context=text["cluster_context"],
-        verify_ssl=_boolean(text, "verify_ssl"),
+        verify_ssl=boolean(text, "verify_ssl"),
         ssl_ca_cert=text["ssl_ca_cert"],
         client_factory=_client_factory(text),
         keepalive=_keepalive(text),
         delete_options=call_options.deletion(
             text["delete_option_kwargs"], origin=text.origin("delete_option_kwargs")
         ),
-        create_concurrency=_number(text, "create_concurrency", int, least=1),
-        delete_concurrency=_number(text, "delete_concurrency", int, least=1),
+        create_concurrency=number(text, "create_concurrency", int, least=1),
+        delete_concurrency=number(text, "delete_concurrency", int, least=1),
         connect_timeout_s=bounds.connect_s,
         request_timeout_s=_request_timeout(text, bounds.request_s),
-        launch_budget_s=_number(text, "launch_budget", float, least=0),
-        relaunch_limit=_number(text, "relaunch_limit", int, least=0),
-        watch_silence_s=_number(text, "watch_silence", float, least=61),
-        list_page_size=_number(text, "list_page_size", int, least=1),
-        adoption_wait_s=_number(text, "adoption_wait", float, least=0),
-        running_log_lines=_number(text, "running_pod_log_lines", int, least=1),
+        launch_budget_s=number(text, "launch_budget", float, least=0),
+        relaunch_limit=number(text, "relaunch_limit", int, least=0),
+        watch_silence_s=number(text, "watch_silence", float, least=61),
+        list_page_size=number(text, "list_page_size", int, least=1),
+        adoption_wait_s=number(text, "adoption_wait", float, least=0),
+        running_log_lines=number(text, "running_pod_log_lines", int, least=1),
         profiles=text["profiles"],
         queues=text["queues"],
         priority_classes=text["priority_classes"],
-        oom_memory_factor=_number(text, "oom_memory_factor", float, least=1),
+        oom_memory_factor=number(text, "oom_memory_factor", float, least=1),
         oom_memory_cap=text["oom_memory_cap"],
-        running_limit=_boolean(text, "running_limit"),
-        running_limit_margin_s=_number(text, "running_limit_margin", float, least=0),
-        forbidden_override_fields=_listed(text["forbidden_override_fields"]),
-        user_code_timeout_s=_number(text, "pod_mutation_hook_timeout", float, least=0.1),
-        max_pending_pods=_number(text, "max_pending_pods", int, least=0),
-        max_starting_pods=_number(text, "max_starting_pods", int, least=0),
-        reconcile_interval_s=_number(text, "reconcile_interval", float, least=1),
-        kept_pod_ttl_s=_number(text, "kept_pod_ttl", float, least=0),
+        running_limit=boolean(text, "running_limit"),
+        running_limit_margin_s=number(text, "running_limit_margin", float, least=0),
+        forbidden_override_fields=listed(text["forbidden_override_fields"]),
+        user_code_timeout_s=number(text, "pod_mutation_hook_timeout", float, least=0.1),
+        max_pending_pods=number(text, "max_pending_pods", int, least=0),
+        max_starting_pods=number(text, "max_starting_pods", int, least=0),
+        reconcile_interval_s=number(text, "reconcile_interval", float, least=1),
+        kept_pod_ttl_s=number(text, "kept_pod_ttl", float, least=0),
         pending_limits_s=_limits(text, "pending_limits"),
-        delivery=_one_of(text, "delivery", _DELIVERIES),
+        delivery=one_of(text, "delivery", _DELIVERIES),
         boarding_url=_boarding_url(text, conf),
-        boarding_ca_file=_set_text(conf, "api", "ssl_cert") or "",
+        boarding_ca_file=set_text(conf, "api", "ssl_cert") or "",
         boarding_audience=text["boarding_audience"] or contract.AUDIENCE,
-        boarding_token_ttl_s=_number(text, "boarding_token_ttl", int, least=600),
-        boarding_hold_s=_number(text, "boarding_hold", float, least=1, most=50),
-        boarding_timeout_s=_number(text, "boarding_timeout", float, least=1),
-        boarding_budget_s=_number(text, "boarding_budget", float, least=1),
+        boarding_token_ttl_s=number(text, "boarding_token_ttl", int, least=600),
+        boarding_hold_s=number(text, "boarding_hold", float, least=1, most=50),
+        boarding_timeout_s=number(text, "boarding_timeout", float, least=1),
+        boarding_budget_s=number(text, "boarding_budget", float, least=1),
         boarding_service_accounts=_accounts(text, "boarding_service_accounts"),
-        boarding_verify=_one_of(text, "boarding_verify", _VERIFICATIONS),
-        workload_token_ttl_s=_number(text, "workload_token_ttl", int, least=10, most=120),
+        boarding_verify=one_of(text, "boarding_verify", _VERIFICATIONS),
+        workload_token_ttl_s=number(text, "workload_token_ttl", int, least=10, most=120),
         warm_pools=text["warm_pools"],
-        warm_max_age_s=_number(text, "warm_max_age", float, least=60),
-        warm_starting_max=_number(text, "warm_starting_max", int, least=1),
+        warm_max_age_s=number(text, "warm_max_age", float, least=60),
+        warm_starting_max=number(text, "warm_starting_max", int, least=1),
         installation=_installation(text["installation"], conf),
     )
 
@@ -199,16 +199,16 @@ def unread(conf: Conf) -> list[str]:
     """Return a sentence for every option of upstream's section that is set and changes nothing."""
     said = []
     for option in UNREAD:
-        value = _set_text(conf, FALLBACK_SECTION, option.name)
+        value = set_text(conf, FALLBACK_SECTION, option.name)
         if value and value != option.default:
             said.append(f"[{FALLBACK_SECTION}] {option.name} is not read: {option.instead}")
     return said
 
 
 def _watched(text: Texts, namespace: str) -> tuple[str, ...]:
-    if not _boolean(text, "multi_namespace_mode"):
+    if not boolean(text, "multi_namespace_mode"):
         return (namespace,)
-    names = _listed(text["multi_namespace_mode_namespace_list"])
+    names = listed(text["multi_namespace_mode_namespace_list"])
     return (*names, namespace) if names and namespace not in names else names
 
 
@@ -223,17 +223,17 @@ def _client_factory(text: Texts) -> str:
 
 
 def _keepalive(text: Texts) -> Keepalive | None:
-    if not _boolean(text, "enable_tcp_keepalive"):
+    if not boolean(text, "enable_tcp_keepalive"):
         return None
     return Keepalive(
-        idle_s=_number(text, "tcp_keep_idle", int, least=1, most=32767),
-        interval_s=_number(text, "tcp_keep_intvl", int, least=1, most=32767),
-        probes=_number(text, "tcp_keep_cnt", int, least=1, most=127),
+        idle_s=number(text, "tcp_keep_idle", int, least=1, most=32767),
+        interval_s=number(text, "tcp_keep_intvl", int, least=1, most=32767),
+        probes=number(text, "tcp_keep_cnt", int, least=1, most=127),
     )
 
 
 def _request_timeout(text: Texts, of_client: float | None) -> float:
-    own = _number(text, "request_timeout", float, least=1)
+    own = number(text, "request_timeout", float, least=1)
     return own if of_client is None or text.is_set("request_timeout") else of_client
 
 
@@ -251,7 +251,7 @@ def _installation(given: str, conf: Conf) -> str:
                 "dashes and underscores, with a letter or digit at both ends"
             )
         return given
-    address = _CREDENTIALS.sub("//", _set_text(conf, "database", "sql_alchemy_conn") or "")
+    address = _CREDENTIALS.sub("//", set_text(conf, "database", "sql_alchemy_conn") or "")
     return hashlib.sha256(address.encode()).hexdigest()[:12] if address else ""
 
 
@@ -263,7 +263,7 @@ def _boarding_url(text: Texts, conf: Conf) -> str:
             f"[{SECTION}] boarding_url is {given!r}: write the complete address, such as "
             f"http://api-server:8080{contract.URL_PREFIX}{contract.BOARD_PATH}"
         )
-    api = _set_text(conf, "core", "execution_api_server_url") or ""
+    api = set_text(conf, "core", "execution_api_server_url") or ""
     if given or not api:
         if not given and text["delivery"] == "boarding":
             raise ConfigError(
@@ -292,7 +292,7 @@ def _limits(text: Texts, name: str) -> dict[str, float]:
 
 
 def _accounts(text: Texts, name: str) -> tuple[str, ...]:
-    found = _listed(text[name])
+    found = listed(text[name])
     for account in found:
         if not _ACCOUNT.fullmatch(account):
             raise ConfigError(

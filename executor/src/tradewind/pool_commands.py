@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, positive_int
 
+from tradewind.command_args import TEAM
 from tradewind.errors import one_sentence
 
 if TYPE_CHECKING:
@@ -107,7 +108,6 @@ def _print(parts: Iterable[Any]) -> None:
         console.print(part)
 
 
-_TEAM = Arg(("--team",), help="Team whose settings are used; the global ones when left out")
 _JSON = Arg(("--json",), action="store_true", help="Print JSON instead of tables")
 _STATUS = ActionCommand(
     name="status",
@@ -121,14 +121,14 @@ _STATUS = ActionCommand(
             help="How far back launches are looked at",
         ),
         _JSON,
-        _TEAM,
+        TEAM,
     ),
 )
 _DRAIN = ActionCommand(
     name="drain",
     help="Let idle pods go; a scheduler that runs replaces them unless the pool's size is 0",
     func=pool_drain,
-    args=(Arg(("pool",), nargs="?", help="Only this pool; all of them when left out"), _TEAM),
+    args=(Arg(("pool",), nargs="?", help="Only this pool; all of them when left out"), TEAM),
 )
 _SIMULATE = ActionCommand(
     name="simulate",
@@ -148,7 +148,7 @@ _SIMULATE = ActionCommand(
             help="Most idle pods that are tried",
         ),
         _JSON,
-        _TEAM,
+        TEAM,
     ),
 )
 POOL = GroupCommand(

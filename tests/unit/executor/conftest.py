@@ -161,6 +161,25 @@ def template(tmp_path, monkeypatch):
     return path
 
 
+@pytest.fixture
+def loader(monkeypatch):
+    """Return Airflow's loader of executors, as a new process has it."""
+    from airflow.executors import executor_loader  # noqa: PLC0415
+    from airflow.executors.executor_loader import ExecutorLoader  # noqa: PLC0415
+
+    for name in (
+        "_alias_to_executors_per_team",
+        "_module_to_executors_per_team",
+        "_classname_to_executors_per_team",
+        "_team_name_to_executors",
+    ):
+        mapping = getattr(executor_loader, name)
+        monkeypatch.setattr(executor_loader, name, type(mapping)(mapping.default_factory))
+    monkeypatch.setattr(executor_loader, "_executor_names", [])
+    monkeypatch.setattr(ExecutorLoader, "executors", dict(ExecutorLoader.executors))
+    return ExecutorLoader
+
+
 async def _nobody(_, **__):
     """Stand where nobody answers: no test waits for a network."""
     return Answer(text="nobody")

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import pytest
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.executor_loader import ExecutorLoader
 from airflow.utils.state import CallbackState, TaskInstanceState
 from kubernetes.client.models import V1Container, V1EnvVar, V1Pod, V1PodSpec
 
@@ -303,23 +302,6 @@ def test_airflows_gauges_carry_the_team(monkeypatch):
     TradewindExecutor(parallelism=4, team_name="blue").heartbeat()
     tags = {"status": "open", "executor_class_name": "TradewindExecutor", "team_name": "blue"}
     assert ("executor.open_slots", 4, tags) in gauges
-
-
-@pytest.fixture
-def loader(monkeypatch):
-    from airflow.executors import executor_loader  # noqa: PLC0415
-
-    for name in (
-        "_alias_to_executors_per_team",
-        "_module_to_executors_per_team",
-        "_classname_to_executors_per_team",
-        "_team_name_to_executors",
-    ):
-        mapping = getattr(executor_loader, name)
-        monkeypatch.setattr(executor_loader, name, type(mapping)(mapping.default_factory))
-    monkeypatch.setattr(executor_loader, "_executor_names", [])
-    monkeypatch.setattr(ExecutorLoader, "executors", dict(ExecutorLoader.executors))
-    return ExecutorLoader
 
 
 @pytest.mark.usefixtures("template")

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from airflow.executors import executor_loader
 from airflow.executors.executor_loader import ExecutorLoader
 
 from tradewind import assembly, boarding_server, config
@@ -30,7 +29,7 @@ def clusters(monkeypatch):
 
 
 @pytest.fixture
-def configured(monkeypatch, template, clusters):
+def configured(monkeypatch, template, clusters, loader):
     """Set what the example's airflow.cfg says, but for the template's path."""
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(EXAMPLE / "airflow.cfg")
@@ -38,16 +37,6 @@ def configured(monkeypatch, template, clusters):
         for name, value in parser[section].items():
             if name != "pod_template_file":
                 monkeypatch.setenv(f"AIRFLOW__{section}__{name}".upper(), value)
-    for name in (
-        "_alias_to_executors_per_team",
-        "_module_to_executors_per_team",
-        "_classname_to_executors_per_team",
-        "_team_name_to_executors",
-    ):
-        mapping = getattr(executor_loader, name)
-        monkeypatch.setattr(executor_loader, name, type(mapping)(mapping.default_factory))
-    monkeypatch.setattr(executor_loader, "_executor_names", [])
-    monkeypatch.setattr(ExecutorLoader, "executors", dict(ExecutorLoader.executors))
 
 
 @pytest.mark.usefixtures("configured")

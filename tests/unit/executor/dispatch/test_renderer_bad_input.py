@@ -10,6 +10,7 @@ import threading
 import uuid
 
 import pytest
+from bad_inputs import base, env, meta, override, resources
 from kubernetes.client import models as k8s
 
 from tradewind import pod_models
@@ -46,27 +47,6 @@ def with_config(config, **changed):
         template_path=config.get("pod_template_file"),
         choice=config.get("tradewind"),
     )
-
-
-def override(*, metadata=None, containers=(), **spec):
-    pod = k8s.V1Pod(metadata=metadata, spec=k8s.V1PodSpec(containers=list(containers), **spec))
-    return {"pod_override": pod}
-
-
-def base(**fields):
-    return override(containers=[k8s.V1Container(name="base", **fields)])
-
-
-def resources(**parts):
-    return base(resources=k8s.V1ResourceRequirements(**parts))
-
-
-def meta(**fields):
-    return override(metadata=k8s.V1ObjectMeta(**fields))
-
-
-def env(*entries):
-    return base(env=[k8s.V1EnvVar(name=name, value=value) for name, value in entries])
 
 
 REFUSED = [
