@@ -64,7 +64,9 @@ def test_launches_of_a_task_stand_together_oldest_first(dag_id):
 def test_without_a_dag_all_are_read(dag_id):
     a_row(dag_id)
     a_row(f"{dag_id}_other")
-    assert {(dag_id, "load"), (f"{dag_id}_other", "load")} <= peaks(None).keys()
+    # Other tests' launches stand in the same database, some without a measured peak.
+    found = task_history.measured_launches(None, since=NOW - timedelta(days=7))
+    assert {(dag_id, "load"), (f"{dag_id}_other", "load")} <= found.keys()
 
 
 def test_what_is_old_or_no_measurement_is_left_out(dag_id):
