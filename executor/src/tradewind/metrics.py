@@ -162,7 +162,12 @@ PARKED = Gauge(
     "Launches that wait for a quota to have room",
 )
 PENDING = Gauge("tradewind.pending", "launches", (), "Launches without a pod")
-STARTING = Gauge("tradewind.starting", "pods", (), "Pods whose task's container does not run yet")
+STARTING = Gauge(
+    "tradewind.starting",
+    "pods",
+    (),
+    "Pods whose task has not begun, held up by nothing but the node's speed",
+)
 RUNNING = Gauge("tradewind.running", "pods", (), "Pods whose task's container runs")
 RELAUNCHES = Counter(
     "tradewind.relaunches",

@@ -23,6 +23,7 @@ from tradewind.client.errors import ClusterError
 from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
+from tradewind.dispatch.beginnings import has_begun
 from tradewind.dispatch.endpoint import Endpoint
 from tradewind.dispatch.hooks import ReadFacts
 from tradewind.dispatch.ledger import Entry, Ledger, Phase
@@ -149,8 +150,7 @@ class BoardingWatch:
     ) -> list[tuple[Entry, Pod]]:
         waiting = []
         for entry, pod in due:
-            found = facts.get(entry.row_id)
-            if found is None or (found.state, found.launch_id) != ("queued", entry.launch_id):
+            if has_begun(entry, facts.get(entry.row_id)):
                 entry.has_boarded = True
             # It may have ended, gone or been revoked while its row was read.
             elif self._ledger.holds(entry) and entry.phase is Phase.LIVE:

@@ -20,6 +20,7 @@ from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
 from tradewind.clock import Clock
 from tradewind.config import Settings
+from tradewind.dispatch.beginnings import Beginnings
 from tradewind.dispatch.boarding_watch import BoardingWatch
 from tradewind.dispatch.deleter import Deleter
 from tradewind.dispatch.ends import Ends
@@ -139,6 +140,14 @@ class Dispatcher:
             counters=self.counters,
         )
         self._pending = PendingWatch(ledger=self.ledger, launches=self, clock=clock, hooks=hooks)
+        self._beginnings = Beginnings(
+            starts=self._gates.starts,
+            ledger=self.ledger,
+            waiting=self._submission,
+            read_facts=read_facts,
+            clock=clock,
+            threads=threads,
+        )
         self._boarding = BoardingWatch(
             cluster,
             timeout_s=settings.boarding_timeout_s,
@@ -153,7 +162,7 @@ class Dispatcher:
     async def run(self) -> None:
         """Run until cancelled."""
         parts = (self._submission, self.pools, self._ends, self._last_words, self._pending)
-        more = (self._boarding, self.deleter, self._banisher)
+        more = (self._beginnings, self._boarding, self.deleter, self._banisher)
         async with asyncio.TaskGroup() as group:
             for part in (*parts, *more):
                 group.create_task(part.run(), name=type(part).__name__)
@@ -292,8 +301,10 @@ class Dispatcher:
             entry.live_since_s = self._clock.now_s()
         entry.pod, entry.phase = pod, Phase.LIVE
         entry.ordinal = labels.ordinal_of(pod.metadata.labels)
-        self._gates.saw(entry.launch_id, pod, self._clock.now_s())
-        self._time(entry, pod)
+        now_s = self._clock.now_s()
+        is_begun = entry.has_boarded or not entry.reports_itself
+        self._gates.saw(entry.launch_id, pod, now_s, is_begun=is_begun)
+        self.counters.saw(entry, pod, now_s)
         self._last_words.listen(entry, pod)
         match state.of(pod):
             case PodState.SUCCEEDED:
@@ -306,18 +317,6 @@ class Dispatcher:
                 entry.announced = True
                 self._report(entry, Verdict.RUNNING, "")
         self._submission.pump()
-
-    def _time(self, entry: Entry, pod: Pod) -> None:
-        """Measure the steps of a launch of ours, from when they were seen."""
-        if entry.launch is None or entry.has_run or labels.POOL in pod.metadata.labels:
-            return  # A claimed pod was placed and started before its launch began.
-        now_s = self._clock.now_s()
-        if entry.placed_s is None and pod.spec.node_name:
-            entry.placed_s = now_s
-            self.counters.placed(now_s - entry.live_since_s)
-        if state.has_started(pod) and entry.placed_s is not None:
-            entry.has_run = True
-            self.counters.started(now_s - entry.placed_s)
 
     async def _show(self) -> None:
         while True:

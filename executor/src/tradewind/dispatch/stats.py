@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tradewind import metrics
+from tradewind.client.models import Pod
 from tradewind.contract import Measured
 from tradewind.dispatch.gates.gates import Gates
 from tradewind.dispatch.gates.parking import Parking
-from tradewind.dispatch.ledger import Ledger, Phase
+from tradewind.dispatch.ledger import Entry, Ledger, Phase
 from tradewind.metrics import UNMEASURED, Metrics
+from tradewind.pods import labels, state
 
 
 @dataclass(slots=True)
@@ -55,6 +57,17 @@ class Counters:
         self.claims += 1
         self.measured.count(metrics.CLAIMS_WON, pool=pool)
         self.measured.timing(metrics.CLAIM, took_s, pool=pool)
+
+    def saw(self, entry: Entry, pod: Pod, now_s: float) -> None:
+        """Measure the steps of a launch of ours, from when they were seen."""
+        if entry.launch is None or entry.has_run or labels.POOL in pod.metadata.labels:
+            return  # A claimed pod was placed and started before its launch began.
+        if entry.placed_s is None and pod.spec.node_name:
+            entry.placed_s = now_s
+            self.placed(now_s - entry.live_since_s)
+        if state.has_started(pod) and entry.placed_s is not None:
+            entry.has_run = True
+            self.started(now_s - entry.placed_s)
 
     def claim_lost(self, pool: str) -> None:
         """Count a claim that another's went before."""
@@ -136,7 +149,7 @@ class Stats:
     pending: int
     """Pods whose base container was not started yet."""
     starting: int
-    """Those of them that nothing but the node's speed holds up."""
+    """Pods whose task has not begun, where nothing but the node's speed holds it up."""
     running: int
     """Pods whose base container runs."""
     settling: int

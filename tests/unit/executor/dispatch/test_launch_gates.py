@@ -240,14 +240,18 @@ async def test_events_name_the_launch_and_a_hook_that_raises_hurts_nobody(world)
 
 async def test_figures_add_up_over_a_launchs_life(world):
     launch = a_launch()
-    world.row(launch, "success")
+    world.row(launch, "queued")
     async with world.running() as engine:
         engine.submit(launch)
         name = await world.pod()
         await asyncio.sleep(0.1)
         assert (engine.stats().pending, engine.stats().starting) == (1, 1)
         await world.cluster.set_status(NAMESPACE, name, base_running())
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(1.1)
+        assert (engine.stats().running, engine.stats().pending) == (1, 0)
+        assert engine.stats().starting == 1, "its worker still imports"
+        world.row(launch, "success")
+        await asyncio.sleep(1.1)
         assert (engine.stats().running, engine.stats().starting) == (1, 0)
         await world.cluster.set_status(NAMESPACE, name, base_ended(0))
         await world.eventually(lambda: engine.stats().deletes == 1)

@@ -27,7 +27,7 @@ class Call:
 
 
 class Gates:
-    """Window, breaker and the two caps on pods that do not run yet."""
+    """Window, breaker and the two caps on pods that are not at work yet."""
 
     def __init__(
         self,
@@ -101,8 +101,12 @@ class Gates:
         """Return how many more pods the nodes can feed at once, creates under way included."""
         return self.starts.limit - len(self.starts) - self.window.in_flight
 
-    def saw(self, launch_id: UUID, pod: Pod, now_s: float) -> None:
-        """Count the launch's pod by what is known of it now."""
+    def saw(self, launch_id: UUID, pod: Pod, now_s: float, *, is_begun: bool = True) -> None:
+        """Count the launch's pod by what is known of it now.
+
+        `is_begun` is whether its task has begun if its container runs; `starts` is told later
+        where that is not known yet.
+        """
         match state.of(pod):
             case PodState.PENDING:
                 self._pending.add(launch_id)
@@ -112,7 +116,13 @@ class Gates:
                     self.starts.begun(launch_id, now_s)
             case PodState.RUNNING:
                 self._pending.discard(launch_id)
-                self.starts.started(launch_id, now_s)
+                if is_begun:
+                    self.starts.started(launch_id, now_s)
+                else:
+                    self.starts.runs(launch_id, now_s)
+            case PodState.SUCCEEDED:
+                self._pending.discard(launch_id)
+                self.starts.ended(launch_id, now_s)
             case _:
                 self.lost_sight(launch_id)
 

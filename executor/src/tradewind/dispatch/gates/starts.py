@@ -1,8 +1,9 @@
 """How many pods may be starting at once: more than the nodes can feed only slow each other. Pure.
 
-A pod is starting from its create until its base container runs. Pods that wait for something
-other than the node's attention (no node fits, an image that cannot be pulled) do not count: they
-would hold back launches that could start.
+A pod is starting from its create until its task begins: once its container runs, a worker still
+imports for seconds of processor time, and fifty importing at once take as long as their images
+would. Pods that wait for something other than the node's attention (no node fits, an image that
+cannot be pulled) do not count: they would hold back launches that could start.
 
 The adaptive limit learns from start times. While starts take about as long as the best ones did,
 it doubles, so that a large cluster is not fed with a spoon; once they took markedly longer it is
@@ -27,6 +28,9 @@ FORGET = 1.002
 not keep up with a limit that grows, or no start would ever seem slow."""
 STUCK_AFTER_S = 60.0
 """A pod that starts for longer is held up by something that waiting for it does not help."""
+BRIEF_S = 5.0
+"""A task that ended so soon after its container ran began somewhere in between: near enough to
+learn from. A longer one whose beginning nobody saw tells nothing about how long starts take."""
 
 
 def is_slow(typical_s: float, *, best_s: float) -> bool:
@@ -55,13 +59,14 @@ def next_limit(
 
 
 class Starts:
-    """Pods on their way from create to running."""
+    """Pods on their way from create to their task's beginning."""
 
     def __init__(self, *, fixed: int = 0) -> None:
         """Take `fixed` as the limit; 0 learns it."""
         self._fixed = fixed
         self._learned = FIRST_LIMIT
         self._began: dict[UUID, float] = {}
+        self._importing: dict[UUID, float] = {}
         self._round: list[float] = []
         self._best_s = math.inf
         self._was_full = False
@@ -91,8 +96,26 @@ class Starts:
         """Note that a pod is starting; a no-op when it is known."""
         self._began.setdefault(launch_id, now_s)
 
+    def importing(self, now_s: float) -> list[UUID]:
+        """Return the launches whose container runs and whose task was not seen to begin."""
+        self._drop_stuck(now_s)
+        return list(self._importing)
+
+    def runs(self, launch_id: UUID, now_s: float) -> None:
+        """Note that its base container runs; a no-op when it was not starting."""
+        if launch_id in self._began:
+            self._importing.setdefault(launch_id, now_s)
+
+    def ended(self, launch_id: UUID, now_s: float) -> None:
+        """Note that its base container ended, perhaps before its task was seen to begin."""
+        if now_s - self._importing.get(launch_id, -math.inf) <= BRIEF_S:
+            self.started(launch_id, now_s)
+        else:
+            self.left(launch_id)
+
     def started(self, launch_id: UUID, now_s: float) -> None:
-        """Note that its base container runs, and learn from how long that took."""
+        """Note that its task began, and learn from how long that took."""
+        self._importing.pop(launch_id, None)
         began_s = self._began.pop(launch_id, None)
         if began_s is None or began_s < self._cut_s:
             return  # Begun before the last cut: the same crowd must not count twice.
@@ -101,8 +124,9 @@ class Starts:
             self._learn(now_s)
 
     def left(self, launch_id: UUID) -> None:
-        """Note that it ended, went or waits for something else."""
+        """Note that it went or waits for something else."""
         self._began.pop(launch_id, None)
+        self._importing.pop(launch_id, None)
 
     def _learn(self, now_s: float) -> None:
         typical_s = statistics.median(self._round)
@@ -122,4 +146,4 @@ class Starts:
     def _drop_stuck(self, now_s: float) -> None:
         for launch_id, began_s in list(self._began.items()):
             if now_s - began_s >= STUCK_AFTER_S:
-                del self._began[launch_id]
+                self.left(launch_id)

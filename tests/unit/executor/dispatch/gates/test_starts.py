@@ -4,6 +4,7 @@ from uuid import UUID
 import pytest
 
 from tradewind.dispatch.gates.starts import (
+    BRIEF_S,
     FIRST_LIMIT,
     LEAST_LIMIT,
     STEP,
@@ -92,3 +93,57 @@ def test_a_pod_that_left_makes_room(way):
 def test_the_wait_is_finite_so_that_stuck_pods_are_noticed():
     starts = Starts(fixed=1)
     assert not math.isinf(starts.hold_s(0, in_flight=1))
+
+
+def test_a_running_container_still_starts_until_its_task_begins():
+    starts, launch_id = Starts(fixed=1), UUID(int=1)
+    starts.begun(launch_id, 0)
+    assert starts.importing(0) == []
+    starts.runs(launch_id, 3)
+    assert (starts.importing(3), len(starts)) == ([launch_id], 1)
+    starts.started(launch_id, 5)
+    assert (starts.importing(5), len(starts)) == ([], 0)
+
+
+def test_a_container_that_was_not_seen_to_start_is_none_that_imports():
+    starts = Starts()
+    starts.runs(UUID(int=1), 3)
+    assert starts.importing(3) == []
+
+
+def test_one_that_imports_for_too_long_stops_counting():
+    starts, launch_id = Starts(), UUID(int=1)
+    starts.begun(launch_id, 0)
+    starts.runs(launch_id, 3)
+    assert starts.importing(STUCK_AFTER_S - 1) == [launch_id]
+    assert starts.importing(STUCK_AFTER_S) == []
+    assert len(starts) == 0
+
+
+@pytest.mark.parametrize(
+    ("ran_s", "learned"),
+    [
+        pytest.param(BRIEF_S, FIRST_LIMIT // 2, id="brief-tasks-teach"),
+        pytest.param(BRIEF_S + 0.1, FIRST_LIMIT, id="long-ones-do-not"),
+    ],
+)
+def test_what_the_end_of_a_task_tells_of_its_start(ran_s, learned):
+    """One round of fast starts, then one of slow ones whose beginning nobody saw."""
+    starts = Starts()
+    for number in range(2 * LEAST_LIMIT):
+        launch_id, is_first = UUID(int=number), number < LEAST_LIMIT
+        took_s = 1.0 if is_first else 50.0
+        starts.begun(launch_id, 0)
+        starts.runs(launch_id, took_s)
+        if is_first:
+            starts.started(launch_id, took_s)
+        else:
+            starts.ended(launch_id, took_s + ran_s)
+    assert (starts.limit, len(starts)) == (learned, 0)
+
+
+def test_a_container_that_ended_unseen_stops_counting_and_teaches_nothing():
+    starts = Starts()
+    starts.begun(UUID(int=1), 0)
+    starts.ended(UUID(int=1), 2)
+    assert len(starts) == 0
