@@ -115,8 +115,7 @@ class Bench:
                 port = _free_port()
                 arguments = (port, self.server.port, latency_ms)
                 stack.enter_context(background("delay_proxy.py", *arguments))
-            node = (self.server.server, self.server.node_token, self._certificate, namespace)
-            stack.enter_context(background("play_node.py", *node, self.database))
+            stack.enter_context(self._node(namespace))
             with self._subject("run", subject, namespace, port, count) as answer:
                 figures = answer()
                 spent = self._settled(namespace, count)
@@ -125,8 +124,16 @@ class Bench:
 
     def hold(self, subject, *, count):
         """Return what live tasks take."""
-        with self._subject("hold", subject, self._namespace(), self.server.port, count) as answer:
+        namespace = self._namespace()
+        with (
+            self._node(namespace, "hold"),
+            self._subject("hold", subject, namespace, self.server.port, count) as answer,
+        ):
             return answer()
+
+    def _node(self, namespace, *more):
+        node = (self.server.server, self.server.node_token, self._certificate, namespace)
+        return background("play_node.py", *node, self.database, *more)
 
     def construct(self, subject):
         """Return what constructing a hundred executors opens."""

@@ -1,9 +1,9 @@
 """One executor as the scheduler has it, in a process of its own, timed: for `executor_costs.py`.
 
 Three tasks for it: `run` queues workloads whose rows are in the database and beats until each has
-ended, `hold` keeps pods that never start, `construct` makes executors and starts none. The answer
-is a JSON file; a `run` goes on beating until its standard input ends, so that whoever counts calls
-can wait for the last.
+ended, `hold` keeps pods whose tasks begin and never end, `construct` makes executors and starts
+none. The answer is a JSON file; a `run` goes on beating until its standard input ends, so that
+whoever counts calls can wait for the last.
 """
 
 import argparse
@@ -88,9 +88,10 @@ def insert_rows(count):
     with create_session() as session:
         session.execute(text("PRAGMA foreign_keys=OFF"))
         session.execute(insert(TaskInstance.__table__), [common | more | row for row in each])
+    version = uuid.uuid4()
     return [
         ExecuteTask(
-            ti=TaskInstanceDTO(dag_version_id=uuid.uuid4(), **common, **row),
+            ti=TaskInstanceDTO(dag_version_id=version, **common, **row),
             dag_rel_path="d.py",
             token="",
             log_path="log",
@@ -156,7 +157,7 @@ def run(path, count, answer_to):
 
 
 def hold(path, count, answer_to):
-    """Let pods be created that nobody starts; weigh them once they are all there."""
+    """Let tasks begin that do not end; weigh them once all run."""
     tasks = insert_rows(FIRST_LIVE + count)
     executor = started(path, len(tasks))
     await_live(executor, tasks[:FIRST_LIVE], FIRST_LIVE)
@@ -174,13 +175,13 @@ def hold(path, count, answer_to):
 
 
 def await_live(executor, tasks, live):
-    """Queue tasks and beat until their pods have been created."""
+    """Queue tasks and beat until they run."""
     for work in tasks:
         executor.queue_workload(work, session=None)
     deadline = time.monotonic() + GIVE_UP_S
-    while created(executor) < live:
+    while at_work(executor) < live:
         executor.heartbeat()
-        assert time.monotonic() < deadline, f"{created(executor)} of {live} pods"
+        assert time.monotonic() < deadline, f"{at_work(executor)} of {live} tasks run"
         time.sleep(HEARTBEAT_S)
     for _ in range(10):  # What the watch still has to say.
         executor.heartbeat()
@@ -188,9 +189,10 @@ def await_live(executor, tasks, live):
     gc.collect()
 
 
-def created(executor):
-    """Return how many pods our executor has created."""
-    return executor._loop._bridge.stats().creates
+def at_work(executor):
+    """Return how many of our executor's tasks have begun."""
+    stats = executor._loop._bridge.stats()
+    return stats.running - stats.starting
 
 
 def construct(path, answer_to):

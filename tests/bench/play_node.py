@@ -1,5 +1,7 @@
 """A kubelet's and a worker's part without pods: start every task pod, let its task succeed, end it.
 
+With `hold` for a sixth argument tasks begin and do not end.
+
 A process of its own, so that it takes no time from the executor it is measured with. Arguments:
 server, token, certificate, namespace, SQLite file with the rows of the tasks.
 """
@@ -21,16 +23,17 @@ EVERY_S = 0.05
 
 
 class Rows:
-    """Task instances of mapped tasks; many at once become `success` in one transaction."""
+    """Task instances of mapped tasks; many at once change their state in one transaction."""
 
     def __init__(self, file):
         self._database = sqlite3.connect(file, timeout=60)
         self._waiting = []
 
-    async def succeed(self, annotations):
+    async def become(self, state, annotations):
         """Set the state of the row that the pod's annotations name; return once it is written."""
         written = asyncio.get_running_loop().create_future()
-        self._waiting.append(((annotations["run_id"], annotations["map_index"]), written))
+        row = (state, annotations["run_id"], annotations["map_index"])
+        self._waiting.append((row, written))
         await written
 
     async def run(self):
@@ -39,7 +42,7 @@ class Rows:
             waiting, self._waiting = self._waiting, []
             with self._database:
                 self._database.executemany(
-                    "UPDATE task_instance SET state = 'success' WHERE run_id = ? AND map_index = ?",
+                    "UPDATE task_instance SET state = ? WHERE run_id = ? AND map_index = ?",
                     [row for row, _ in waiting],
                 )
             for _, written in waiting:
@@ -47,10 +50,11 @@ class Rows:
 
 
 class Node:
-    def __init__(self, cluster, namespace, rows):
+    def __init__(self, cluster, namespace, rows, *, holds):
         self._cluster = cluster
         self._namespace = namespace
         self._rows = rows
+        self._holds = holds
         self._seen = set()
         self._tasks = set()
 
@@ -64,7 +68,10 @@ class Node:
 
     async def _play(self, metadata):
         await self._set(metadata.name, base_running())
-        await self._rows.succeed(metadata.annotations)
+        if self._holds:
+            await self._rows.become("running", metadata.annotations)
+            return
+        await self._rows.become("success", metadata.annotations)
         await self._set(metadata.name, base_ended(0))
 
     async def _set(self, name, status):
@@ -74,7 +81,7 @@ class Node:
         )
 
 
-async def main(server, token, certificate, namespace, database):
+async def main(server, token, certificate, namespace, database, what=""):
     context = ssl.create_default_context(cafile=certificate)
     context.check_hostname = False
     proof = FixedProof(token=token, ssl_context=context)
@@ -89,7 +96,7 @@ async def main(server, token, certificate, namespace, database):
         selector="kubernetes_executor",
         page_size=500,
         clock=SystemClock(),
-        on_change=Node(cluster, namespace, rows).on_change,
+        on_change=Node(cluster, namespace, rows, holds=what == "hold").on_change,
         on_listed=lambda _: print("ready", flush=True),
     )
     try:

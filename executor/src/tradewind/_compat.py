@@ -7,6 +7,7 @@ Written against 3.3.2.
 from __future__ import annotations
 
 import logging
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from datetime import timedelta
@@ -204,9 +205,10 @@ def launch_id_of(external_executor_id: str | None) -> UUID | None:
 def task_ref(ti: Any) -> TaskRef:
     """Return which try it is; `ti` is a task instance, its workload's copy, or its key."""
     return TaskRef(
-        dag_id=ti.dag_id,
-        task_id=ti.task_id,
-        run_id=ti.run_id,
+        # Every row brings its own copy of the same names.
+        dag_id=sys.intern(ti.dag_id),
+        task_id=sys.intern(ti.task_id),
+        run_id=sys.intern(ti.run_id),
         try_number=ti.try_number,
         map_index=-1 if ti.map_index is None else ti.map_index,
     )

@@ -24,6 +24,7 @@ from tradewind.dispatch.renderer import Renderer
 from tradewind.dispatch.stats import Stats
 from tradewind.dispatch.strays import Strays
 from tradewind.pods import labels
+from tradewind.pods.compact import Compactor
 from tradewind.pods.labels import TaskRef
 from tradewind.watch.reflector import Listing, Reflector
 
@@ -78,6 +79,7 @@ class Engine:
             threads=self._threads,
             hooks=hooks,
         )
+        compact = Compactor()
         self._reflectors = [
             Reflector(
                 cluster,
@@ -88,6 +90,7 @@ class Engine:
                 on_change=self._dispatcher.on_change,
                 on_listed=self._on_listed,
                 measured=hooks.measured,
+                compact=compact,
             )
             for namespace in self._namespaces
         ]

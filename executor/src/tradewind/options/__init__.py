@@ -223,8 +223,8 @@ OPTIONS: tuple[Option, ...] = (
         name="max_starting_pods",
         kind="integer",
         default="0",
-        description="Pods that may be starting at once, from create until their task begins; 0 adapts to "
-        "how fast they start.",
+        description="Pods that may be starting at once, from create until their task begins; 0 "
+        "adapts to how fast they start.",
     ),
     Option(
         name="reconcile_interval",

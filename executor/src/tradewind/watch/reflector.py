@@ -55,10 +55,14 @@ class Listing:
     uids: frozenset[str]
 
 
+def _as_it_is(pod: Pod) -> Pod:
+    return pod
+
+
 class Reflector:
     """The pods of one namespace ("" for all) that match one selector."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - nine injected dependencies
         self,
         cluster: PodReader,
         *,
@@ -69,7 +73,9 @@ class Reflector:
         on_change: Callable[[Change], None],
         on_listed: Callable[[Listing], None],
         measured: Metrics = UNMEASURED,
+        compact: Callable[[Pod], Pod] = _as_it_is,
     ) -> None:
+        """Keep and report what `compact` leaves of each pod."""
         self._cluster = cluster
         self._namespace = namespace
         self._selector = selector
@@ -78,6 +84,7 @@ class Reflector:
         self._on_change = on_change
         self._on_listed = on_listed
         self._measured = measured
+        self._compact = compact
         self._pods: dict[str, Pod] = {}
         self._departed: dict[str, None] = {}
         """Pods that are gone, oldest first: what is still said of them is old news."""
@@ -170,8 +177,8 @@ class Reflector:
             known is not None and not is_newer(pod.metadata, known.metadata)
         ):
             return
-        self._pods[pod.metadata.uid] = pod
-        self._report(Change(pod=pod))
+        kept = self._pods[pod.metadata.uid] = self._compact(pod)
+        self._report(Change(pod=kept))
 
     def _depart(self, pod: Pod) -> None:
         self._pods.pop(pod.metadata.uid, None)

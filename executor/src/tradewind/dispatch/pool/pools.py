@@ -33,6 +33,7 @@ from tradewind.dispatch.pool.spec import PoolSpec
 from tradewind.dispatch.pool.writes import Writes
 from tradewind.dispatch.stats import Counters
 from tradewind.pods import labels
+from tradewind.pods.compact import Compactor
 from tradewind.pods.files import ParsedText
 from tradewind.watch.reflector import Change, Listing, Reflector
 
@@ -141,6 +142,7 @@ class Pools:
             on_change=self.on_change,
             on_listed=self.on_listed,
             measured=self._measured,
+            compact=Compactor(),
         )
 
     # -- what the watches say --------------------------------------------------------------------
