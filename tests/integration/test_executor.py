@@ -135,6 +135,19 @@ def test_a_task_in_another_state_than_queued_is_left_alone(state):
     assert state_of(ti) == state
 
 
+def test_a_task_that_upstreams_executor_queued_goes_back_by_its_primary_key():
+    ti = a_row()
+    set_state(ti, TaskInstanceState.QUEUED, external_executor_id=None)
+    assert _compat.requeue(UUID(str(ti.id)))
+    assert state_of(ti) == TaskInstanceState.SCHEDULED
+
+
+def test_a_primary_key_is_no_launch_where_the_row_names_another():
+    ti = a_row()
+    assert not _compat.requeue(UUID(str(ti.id)))
+    assert state_of(ti) == TaskInstanceState.QUEUED
+
+
 def test_a_task_that_is_queued_under_another_launch_is_left_alone():
     ti = a_row()
     assert not _compat.requeue(uuid.uuid4())

@@ -1,7 +1,6 @@
 """Airflow seam: everything of Airflow's database and settings that the executor touches.
 
-Airflow changes these every minor release; keeping them in one file keeps `executor.py` readable.
-Written against 3.3.2.
+Airflow changes these every minor release. Written against 3.3.2.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ from airflow.models.connection_test import (
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import and_, or_, select, tuple_, update
 
 from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.renderer import Coordinator
@@ -172,15 +171,16 @@ def fail_connection_test(test_id: str, reason: str) -> None:
 def requeue(launch_id: UUID) -> bool:
     """Let the scheduler queue a task again whose launch came to nothing; return whether it did.
 
-    What the scheduler itself does to a task that is stuck in queued, ten minutes sooner, and only
-    while the row is still that launch's. Blocking; any thread.
+    What the scheduler does to a task that is stuck in queued, ten minutes sooner, and only while
+    the row is still that launch's. Blocking; any thread.
     """
     with create_session(scoped=False) as session:
         # Launch ids have no index, states have one, and few rows are queued.
+        of_upstream = and_(_EXTERNAL_ID.is_(None), TaskInstance.id == launch_id)
         done = session.execute(
             update(TaskInstance)
             .where(
-                TaskInstance.external_executor_id == str(launch_id),
+                or_(str(launch_id) == _EXTERNAL_ID, of_upstream),
                 TaskInstance.state == TaskInstanceState.QUEUED,
             )
             .values(
