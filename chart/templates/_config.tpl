@@ -57,7 +57,7 @@ tradewind
 
 {{- define "tradewind.config.defaults" -}}
 core:
-  executor: {{ .Values.executor.class }}
+  executor: {{ .Values.executor.class | quote }}
   auth_manager: airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager
   execution_api_server_url: {{ include "tradewind.executionApiUrl" . }}
   load_examples: "False"
@@ -76,7 +76,7 @@ scheduler:
   enable_health_check: "True"
 {{- if not (include "tradewind.executor.isLocal" .) }}
 {{ include "tradewind.executor.section" . }}:
-  namespace: {{ .Release.Namespace }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- if and (include "tradewind.janitor.enabled" .) (eq (include "tradewind.executor.section" .) "tradewind") }}
   # The janitor knows the executor's pods by it.
   installation: {{ include "tradewind.janitor.installation" . }}

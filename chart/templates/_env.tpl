@@ -28,7 +28,7 @@ twice: with server-side apply a second one is an error.
 {{/* A reference to a key of a Secret, as YAML: dict "name" "key" */}}
 {{- define "tradewind.env.secretKey" -}}
 valueFrom:
-  secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
+  secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}
 {{- end -}}
 
 {{/* What every process of the image needs in a read-only root. Shared with task pods. */}}
@@ -63,7 +63,7 @@ AIRFLOW__DATABASE__SQL_ALCHEMY_CONN: {{ printf "postgresql+psycopg2://%s@%s/%s" 
 PGPASSWORD:
   {{- include "tradewind.env.secretKey" (dict "name" $database.secret "key" $database.key) | nindent 2 }}
 {{- if and $external.sslMode (or .direct (not .root.Values.pgbouncer.enabled)) }}
-PGSSLMODE: {{ $external.sslMode }}
+PGSSLMODE: {{ $external.sslMode | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -72,19 +72,19 @@ PGSSLMODE: {{ $external.sslMode }}
 {{- define "tradewind.database" -}}
 {{- $external := .Values.database.external -}}
 {{- if $external.host -}}
-host: {{ $external.host }}
+host: {{ $external.host | quote }}
 port: {{ $external.port }}
 name: {{ $external.name | quote }}
 user: {{ $external.user | quote }}
-secret: {{ $external.existingSecret }}
-key: {{ $external.passwordKey }}
+secret: {{ $external.existingSecret | quote }}
+key: {{ $external.passwordKey | quote }}
 {{- else -}}
 host: {{ include "tradewind.fullname" . }}-postgresql
 port: 5432
 name: airflow
 user: airflow
-secret: {{ include "tradewind.postgresql.secretName" . }}
-key: {{ .Values.postgresql.passwordKey }}
+secret: {{ include "tradewind.postgresql.secretName" . | quote }}
+key: {{ .Values.postgresql.passwordKey | quote }}
 {{- end }}
 {{- end -}}
 

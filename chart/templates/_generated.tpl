@@ -17,6 +17,6 @@ metadata:
 type: Opaque
 data:
   {{- range $key, $value := .data }}
-  {{ $key }}: {{ get $kept $key | default ($value | b64enc) }}
+  {{ $key | quote }}: {{ get $kept $key | default ($value | b64enc) | quote }}
   {{- end }}
 {{- end -}}

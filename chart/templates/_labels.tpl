@@ -3,18 +3,18 @@ Labels. Selectors are immutable, so they hold the three that never change; each 
 dict "root" $ "component" "<name>".
 */}}
 {{- define "tradewind.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "tradewind.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "tradewind.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- with .bundle }}
-tradewind/bundle: {{ . }}
+tradewind/bundle: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
 {{/* Of pods: no chart version, or every release of the chart would restart everything. */}}
 {{- define "tradewind.podLabels" -}}
 {{ include "tradewind.selectorLabels" . }}
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- with .root.Values.commonLabels }}
 {{ toYaml . }}
@@ -33,7 +33,7 @@ dict "root" $ "component" "<name>" ["name" "<suffix>"] ["namespace" "<of tasks>"
 */}}
 {{- define "tradewind.metadata" -}}
 name: {{ include "tradewind.fullname" .root }}-{{ .name | default .component }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "tradewind.labels" . | nindent 2 }}
 {{- end -}}

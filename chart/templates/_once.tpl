@@ -35,7 +35,7 @@ initContainers:
 {{- end }}
 containers:
   - name: {{ .component }}
-    image: {{ include "tradewind.image" (dict "root" $root "image" $root.Values.image) }}
+    image: {{ include "tradewind.image" (dict "root" $root "image" $root.Values.image) | quote }}
     imagePullPolicy: {{ $root.Values.image.pullPolicy }}
     args: {{ toJson .args }}
     env:

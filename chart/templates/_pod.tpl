@@ -58,7 +58,7 @@ containers:
   - {{- toYaml (mergeOverwrite $container (deepCopy $values.container)) | nindent 4 }}
 volumes:
   - name: tmp
-    emptyDir: {sizeLimit: {{ $values.tmpSizeLimit }}}
+    emptyDir: {sizeLimit: {{ $values.tmpSizeLimit | quote }}}
   {{- include "tradewind.component.configVolume" . | nindent 2 }}
   {{- include "tradewind.shared.volumes" $root | nindent 2 }}
   {{- if .dags }}
@@ -75,7 +75,7 @@ volumes:
 {{- define "tradewind.component.container" -}}
 {{- $root := .root -}}
 name: {{ .component }}
-image: {{ include "tradewind.image" (dict "root" $root "image" $root.Values.image) }}
+image: {{ include "tradewind.image" (dict "root" $root "image" $root.Values.image) | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 args: {{ toJson .args }}
 env:
@@ -126,12 +126,12 @@ volumeMounts:
     defaultMode: 0440
     sources:
       - secret:
-          name: {{ include "tradewind.secrets.name" (dict "root" . "secret" $key) }}
-          items: [{key: {{ $key.key }}, path: private-key.pem}]
+          name: {{ include "tradewind.secrets.name" (dict "root" . "secret" $key) | quote }}
+          items: [{key: {{ $key.key | quote }}, path: private-key.pem}]
       {{- if $trusted.existingSecret }}
       - secret:
-          name: {{ $trusted.existingSecret }}
-          items: [{key: {{ $trusted.key }}, path: jwks.json}]
+          name: {{ $trusted.existingSecret | quote }}
+          items: [{key: {{ $trusted.key | quote }}, path: jwks.json}]
       {{- end }}
 {{- end -}}
 
@@ -141,7 +141,7 @@ says although the migration Job is no hook, and costs 0.06 CPU seconds.
 */}}
 {{- define "tradewind.component.wait" -}}
 - name: wait-for-migrations
-  image: {{ include "tradewind.image" (dict "root" .root "image" .root.Values.image) }}
+  image: {{ include "tradewind.image" (dict "root" .root "image" .root.Values.image) | quote }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [python, -I, /opt/tradewind/bin/metadata_db.py, wait-migrations]
   args: ["--timeout-seconds={{ .root.Values.migrations.waitTimeoutSeconds }}"]
@@ -207,7 +207,7 @@ enableServiceLinks: false
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 {{- end -}}

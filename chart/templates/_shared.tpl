@@ -15,8 +15,8 @@ list items, or nothing.
 {{- if .configMap }}
 - name: ca
   configMap:
-    name: {{ .configMap }}
-    items: [{key: {{ .key }}, path: ca-bundle.crt}]
+    name: {{ .configMap | quote }}
+    items: [{key: {{ .key | quote }}, path: ca-bundle.crt}]
 {{- end }}
 {{- end }}
 {{- end -}}
@@ -40,7 +40,7 @@ list items, or nothing.
   emptyDir: {sizeLimit: 2Gi}
 {{- with .Values.gitSync.existingSecret }}
 - name: git-secret
-  secret: {secretName: {{ . }}, defaultMode: 0440}
+  secret: {secretName: {{ . | quote }}, defaultMode: 0440}
 {{- end }}
 {{- end }}
 {{- with .Values.dagsVolume }}
@@ -86,15 +86,15 @@ list items, or nothing.
 {{- define "tradewind.gitSync.container" -}}
 {{- $git := .root.Values.gitSync -}}
 {{- $base := list (printf "--repo=%s" $git.repo) (printf "--ref=%s" $git.ref) (printf "--depth=%d" (int $git.depth)) "--root=/opt/git" "--link=current" "--add-user" }}
-- name: {{ .name }}
-  image: {{ include "tradewind.image" (dict "root" .root "image" $git.image) }}
+- name: {{ .name | quote }}
+  image: {{ include "tradewind.image" (dict "root" .root "image" $git.image) | quote }}
   imagePullPolicy: {{ $git.image.pullPolicy }}
   args: {{ toJson (concat $base .args) }}
   env:
     - {name: HOME, value: /tmp}
     {{- if $git.existingSecret }}
     {{- if hasPrefix "http" $git.repo }}
-    - {name: GITSYNC_USERNAME, valueFrom: {secretKeyRef: {name: {{ $git.existingSecret }}, key: username}}}
+    - {name: GITSYNC_USERNAME, valueFrom: {secretKeyRef: {name: {{ $git.existingSecret | quote }}, key: username}}}
     - {name: GITSYNC_PASSWORD_FILE, value: /etc/git-secret/password}
     {{- else }}
     - {name: GITSYNC_SSH_KEY_FILE, value: /etc/git-secret/ssh}

@@ -86,7 +86,7 @@ path of the value and the remedy. Included once, by the ConfigMap that every ins
 {{- define "tradewind.validate.components" -}}
 {{- with .Values.apiServer -}}
 {{- if and .service.nodePort (eq .service.type "ClusterIP") -}}
-{{- fail (printf "apiServer.service.nodePort %v needs apiServer.service.type NodePort or LoadBalancer" .service.nodePort) -}}
+{{- fail (printf "apiServer.service.nodePort %v does nothing with type ClusterIP: set apiServer.service.type to NodePort or LoadBalancer" .service.nodePort) -}}
 {{- end -}}
 {{- if and .ingress.enabled (not .ingress.hosts) -}}
 {{- fail "apiServer.ingress.enabled is true, but apiServer.ingress.hosts is empty: name at least one host" -}}

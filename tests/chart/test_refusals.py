@@ -118,7 +118,7 @@ REFUSED = [
     (
         "node-port-of-cluster-ip",
         {"apiServer.service.nodePort": 30080},
-        "apiServer.service.nodePort 30080 needs apiServer.service.type NodePort or LoadBalancer",
+        "apiServer.service.nodePort 30080 does nothing with type ClusterIP: set apiServer.service.",
     ),
     (
         "ingress-without-host",

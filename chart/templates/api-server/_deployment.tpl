@@ -68,7 +68,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  type: {{ .type }}
+  type: {{ .type | quote }}
   selector:
     {{- include "tradewind.selectorLabels" . | nindent 4 }}
   ports:

@@ -25,7 +25,7 @@ ask Airflow, for without Airflow's word it deletes nothing.
 
 {{- define "tradewind.janitor.env" -}}
 {{- $values := .Values.janitor -}}
-TRADEWIND_JANITOR_NAMESPACES: {{ .Release.Namespace }}
+TRADEWIND_JANITOR_NAMESPACES: {{ .Release.Namespace | quote }}
 TRADEWIND_JANITOR_INSTALLATION: {{ include "tradewind.janitor.installation" . }}
 TRADEWIND_JANITOR_AIRFLOW_URL: {{ include "tradewind.executionApiUrl" . | trimSuffix "/execution/" }}
 TRADEWIND_JANITOR_AIRFLOW_USERNAME:
@@ -60,7 +60,7 @@ securityContext:
   {{- include "tradewind.podSecurityContext" .Values.podSecurity.airflow | nindent 2 }}
 containers:
   - name: janitor
-    image: {{ include "tradewind.image" (dict "root" . "image" $values.image) }}
+    image: {{ include "tradewind.image" (dict "root" . "image" $values.image) | quote }}
     imagePullPolicy: {{ $values.image.pullPolicy }}
     args: [run]
     env:
@@ -91,8 +91,8 @@ volumes:
     emptyDir: {sizeLimit: 64Mi}
   - name: airflow-login
     secret:
-      secretName: {{ $values.airflowLogin.existingSecret }}
+      secretName: {{ $values.airflowLogin.existingSecret | quote }}
       defaultMode: 0440
-      items: [{key: {{ $values.airflowLogin.passwordKey }}, path: password}]
+      items: [{key: {{ $values.airflowLogin.passwordKey | quote }}, path: password}]
   {{- include "tradewind.ca.volumes" . | nindent 2 }}
 {{- end -}}

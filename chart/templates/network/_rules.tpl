@@ -14,7 +14,7 @@ not written here is denied. Peers are pods of this release; `task` is in every n
       - {key: kubernetes.io/metadata.name, operator: In, values: {{ include "tradewind.taskNamespaces" .root }}}
 {{- else if and .away .root.Values.executor.namespaces }}
   namespaceSelector:
-    matchLabels: {kubernetes.io/metadata.name: {{ .root.Release.Namespace }}}
+    matchLabels: {kubernetes.io/metadata.name: {{ .root.Release.Namespace | quote }}}
 {{- end }}
 {{- end -}}
 

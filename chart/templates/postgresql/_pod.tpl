@@ -10,7 +10,7 @@ securityContext:
   {{- include "tradewind.podSecurityContext" .Values.podSecurity.postgresql | nindent 2 }}
 containers:
   - name: postgresql
-    image: {{ include "tradewind.image" (dict "root" . "image" $values.image) }}
+    image: {{ include "tradewind.image" (dict "root" . "image" $values.image) | quote }}
     imagePullPolicy: {{ $values.image.pullPolicy }}
     args:
       {{- range $name, $value := $values.parameters }}
@@ -52,7 +52,7 @@ volumes:
     emptyDir: {medium: Memory, sizeLimit: 16Mi}
   - name: password
     secret:
-      secretName: {{ include "tradewind.postgresql.secretName" . }}
+      secretName: {{ include "tradewind.postgresql.secretName" . | quote }}
       defaultMode: 0440
-      items: [{key: {{ $values.passwordKey }}, path: password}]
+      items: [{key: {{ $values.passwordKey | quote }}, path: password}]
 {{- end -}}

@@ -38,7 +38,7 @@ initContainers:
 {{- end }}
 containers:
   - name: base
-    image: {{ include "tradewind.image" (dict "root" . "image" .Values.image) }}
+    image: {{ include "tradewind.image" (dict "root" . "image" .Values.image) | quote }}
     imagePullPolicy: {{ .Values.image.pullPolicy }}
     env:
       {{- include "tradewind.env.task" . | nindent 6 }}
@@ -55,7 +55,7 @@ containers:
       {{- end }}
 volumes:
   - name: tmp
-    emptyDir: {sizeLimit: {{ $task.tmpSizeLimit }}}
+    emptyDir: {sizeLimit: {{ $task.tmpSizeLimit | quote }}}
   {{- include "tradewind.shared.volumes" . | nindent 2 }}
   {{- include "tradewind.dags.volumes" . | nindent 2 }}
   {{- with $task.volumes }}
