@@ -53,7 +53,8 @@ def values(executor, dags):
     ]
     mounted = {"volumes": [DAGS_VOLUME], "volumeMounts": mounts} if mounts else {}
     return {
-        "executor": {"class": executor, "podTemplate": mounted},
+        # No warm pool: who wants one says so.
+        "executor": {"class": executor, "podTemplate": mounted, "warmPools": None},
         "dagProcessor": mounted,
         # LocalExecutor tasks share the scheduler's pod: more at once starve the API server.
         "airflow": {"config": {"core": {"parallelism": 4}}},

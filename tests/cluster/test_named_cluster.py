@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tradewind_tools import kubectl, paths, status
-from tradewind_tools.pod_record import TASK_PODS
+from tradewind_tools.pod_record import POOL, TASK_PODS
 
 NOWHERE = {"name": "nowhere", "cluster": {"server": "https://127.0.0.1:1"}}
 UP_TIMEOUT_S = 600
@@ -58,8 +58,8 @@ def task(target, kubeconfig):
 
 
 def components(target, namespace):
-    """Return the names of the pods that are no task's."""
-    found = kubectl.items(target, "pods", "-n", namespace, "-l", f"!{TASK_PODS}")
+    """Return the names of the pods that are no task's, nor wait for one."""
+    found = kubectl.items(target, "pods", "-n", namespace, "-l", f"!{TASK_PODS},!{POOL}")
     return {item["metadata"]["name"] for item in found}
 
 
@@ -71,6 +71,7 @@ def test_up_status_and_down_work_on_the_named_cluster_alone(target, task, kubeco
     done = task("up")
     assert done.returncode == 0, done.stderr
     assert "tutorial_taskflow_api" in done.stdout
+    assert "warm" in done.stdout, done.stdout
     assert "port-forward svc/tradewind-api-server" in done.stdout
     assert "tradewind-scheduler" in str(components(target, task.namespace))
 

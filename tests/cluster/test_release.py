@@ -1,9 +1,12 @@
 """The installed release as Kubernetes sees it."""
 
+import pytest
+from dag_runs import until
 from pytest_helm_charts.k8s.deployment import wait_for_deployments_to_run
 from pytest_helm_charts.k8s.stateful_set import wait_for_stateful_sets_to_run
 
 from tradewind_tools import kubectl, release
+from tradewind_tools.pod_record import POOL, TASK_PODS
 
 COMPONENTS = ["api-server", "dag-processor", "scheduler", "triggerer"]
 
@@ -14,6 +17,15 @@ def test_every_component_runs(kube_cluster, target):
     wait_for_stateful_sets_to_run(
         kube_cluster.kube_client, ["tradewind-postgresql"], target.namespace, 60
     )
+
+
+@pytest.mark.timeout(300)
+def test_pods_wait_for_tasks(target):
+    def idle():
+        pods = kubectl.items(target, "pods", "-n", target.namespace, "-l", f"{POOL},!{TASK_PODS}")
+        return [pod for pod in pods if pod["status"].get("phase") == "Running"]
+
+    until(idle, what="no idle pod runs", timeout_s=240)
 
 
 def test_the_namespace_enforces_restricted_pods(target):

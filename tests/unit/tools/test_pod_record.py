@@ -217,13 +217,14 @@ def test_two_pods_of_a_launch_show(cluster):
     assert {launch: len(pods) for launch, pods in grouped.items()} == {"L1": 2}
 
 
-def test_places_are_by_try(cluster):
+def test_places_are_by_try_and_say_how_it_started(cluster):
     cluster.listed = [a_pod("u1", node="node-a"), a_pod("u2", try_number="2")]
+    cluster.listed[1]["metadata"]["labels"][pod_record.POOL] = "default"
     with a_recorder() as recorder:
         found = {key.try_number: places for key, places in recorder.places().items()}
     assert found == {
-        1: [report.Place(pod="pod-u1", node="node-a")],
-        2: [report.Place(pod="pod-u2", node="")],
+        1: [report.Place(pod="pod-u1", node="node-a", start="cold")],
+        2: [report.Place(pod="pod-u2", node="", start="warm")],
     }
 
 

@@ -21,8 +21,8 @@ def an_instance(**more):
     } | more
 
 
-def a_place(pod="pod-1", node="node-a"):
-    return report.Place(pod=pod, node=node)
+def a_place(pod="pod-1", node="node-a", start=""):
+    return report.Place(pod=pod, node=node, start=start)
 
 
 def a_run(*tasks, state="success"):
@@ -94,9 +94,9 @@ def test_seconds_between_timestamps(begin, end, expected):
 
 def test_the_table_holds_every_fact():
     instance = an_instance(map_index=2)
-    rows = report.rows([instance], places={report.key_of(instance): [a_place()]})
+    rows = report.rows([instance], places={report.key_of(instance): [a_place(start="warm")]})
     text = shown(a_run(*rows))
-    for word in ("tutorial", "manual__1", "extract[2]", "pod-1", "node-a", "2.50", "1.25"):
+    for word in ("tutorial", "manual__1", "extract[2]", "pod-1", "warm", "node-a", "2.50", "1.25"):
         assert word in text
 
 
@@ -123,7 +123,7 @@ def test_json_carries_the_same_facts():
         "task": "extract",
         "map_index": 2,
         "try_number": 1,
-        "places": [{"pod": "pod-1", "node": "node-a"}],
+        "places": [{"pod": "pod-1", "node": "node-a", "start": ""}],
         "queued_to_start_s": 2.5,
         "duration_s": 1.25,
         "state": "success",

@@ -3,7 +3,7 @@ from rich.console import Console
 
 from tradewind_tools import status
 from tradewind_tools.errors import ToolError
-from tradewind_tools.pod_record import TASK_PODS
+from tradewind_tools.pod_record import POOL, TASK_PODS
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -90,6 +90,11 @@ ENDED = {"terminated": {"reason": "OOMKilled", "exitCode": 137}}
         pytest.param(
             a_pod(a_container(**ENDED), labels={TASK_PODS: "L1"}), [], id="tasks-are-not-components"
         ),
+        pytest.param(
+            a_pod(a_container(waiting={"reason": "ContainerCreating"}), labels={POOL: "default"}),
+            [],
+            id="nor-are-idle-pods",
+        ),
     ],
 )
 def test_why_a_pod_is_not_ready(pod, expected):
@@ -127,6 +132,20 @@ def test_readiness_of_workloads(kind, spec, found, expected):
 )
 def test_images_are_shown_short(reference, expected):
     assert status.short_image(reference) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({status.COMPONENT: "scheduler"}, "scheduler"),
+        ({TASK_PODS: "l1"}, "a task"),
+        ({TASK_PODS: "l1", POOL: "default"}, "a task"),
+        ({POOL: "default"}, "the next task (pool default)"),
+        ({}, ""),
+    ],
+)
+def test_a_pod_is_shown_with_what_it_is_there_for(labels, expected):
+    assert status.purpose(labels) == expected
 
 
 def test_the_pod_table_shows_restarts_and_image():

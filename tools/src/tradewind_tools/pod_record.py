@@ -22,6 +22,8 @@ from tradewind_tools.target import Target
 
 TASK_PODS = "tradewind/launch-id"
 """Label of the pods of tasks, and of no others."""
+POOL = "tradewind/pool"
+"""Label of a warm pool's pods: idle ones, and those that a task was given to."""
 CATCH_UP_TIMEOUT_S = 10.0
 """For the watch to show what a list shows. Usually it lags by milliseconds."""
 POLL_INTERVAL_S = 0.2
@@ -41,6 +43,8 @@ class RecordedPod:
     key: report.Try
     created: str
     """Timestamp of the API server, in whole seconds."""
+    is_warm: bool = False
+    """Whether it had started before its task was known."""
     node: str = ""
     phases: tuple[str, ...] = ()
     """In order, each once in a row."""
@@ -111,7 +115,7 @@ class PodRecorder:
         """Return where each try ran."""
         grouped = defaultdict(list)
         for pod in self.pods():
-            grouped[pod.key].append(report.Place(pod=pod.name, node=pod.node))
+            grouped[pod.key].append(_place(pod))
         return dict(grouped)
 
     def catch_up(self, *, timeout_s: float = CATCH_UP_TIMEOUT_S) -> None:
@@ -222,6 +226,10 @@ class PodRecorder:
         self._pods[uid] = fold(self._pods.get(uid), kind=kind, pod=pod)
 
 
+def _place(pod: RecordedPod) -> report.Place:
+    return report.Place(pod=pod.name, node=pod.node, start="warm" if pod.is_warm else "cold")
+
+
 def _read_rest(child: subprocess.Popen[str]) -> str:
     """Return what an ended child said on stderr, and close its pipes."""
     _, errors = child.communicate()
@@ -243,4 +251,5 @@ def _first_sight(pod: Mapping[str, Any]) -> RecordedPod:
             try_number=int(notes.get("try_number", 0)),
         ),
         created=metadata.get("creationTimestamp", ""),
+        is_warm=POOL in metadata.get("labels", {}),
     )

@@ -41,6 +41,8 @@ class Place:
 
     pod: str
     node: str
+    start: str = ""
+    """`warm` in a pod that waited for a task, else `cold`; empty where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def summary(instances: Iterable[Mapping[str, Any]]) -> str:
 def table(run: Run) -> Table:
     """Return the table for people."""
     shown = Table(title=f"{run.run}: {_colored(run.state)}", title_justify="left")
-    for heading in ("DAG", "task", "try", "pod", "node"):
+    for heading in ("DAG", "task", "try", "pod", "start", "node"):
         # A pod's name is there to be copied: rather on two lines than cut.
         shown.add_column(heading, overflow="fold")
     for heading in ("queued→\nstart s", "duration\ns"):
@@ -116,6 +118,7 @@ def table(run: Run) -> Table:
         shown.add_row(
             *(escape(row.dag), escape(row.label), str(row.try_number or "")),
             "\n".join(place.pod for place in row.places),
+            "\n".join(place.start for place in row.places),
             "\n".join(place.node for place in row.places),
             *(seconds(row.queued_to_start_s), seconds(row.duration_s)),
             _colored(row.state),

@@ -12,7 +12,7 @@ from tradewind_tools import console, kubectl
 from tradewind_tools.airflow_api import API_SERVICE, RELEASE, Airflow, connect
 from tradewind_tools.cluster.layout import NODE_ADDRESS
 from tradewind_tools.errors import ToolError
-from tradewind_tools.pod_record import TASK_PODS
+from tradewind_tools.pod_record import POOL, TASK_PODS
 from tradewind_tools.target import Target
 
 SELECTOR = f"app.kubernetes.io/instance={RELEASE}"
@@ -104,8 +104,11 @@ def parse_workload(item: Mapping[str, Any]) -> Workload:
 
 
 def problems(pods: Iterable[Mapping[str, Any]]) -> list[Problem]:
-    """Return why pods of components are not ready. Pods of tasks have their own story."""
-    mine = (pod for pod in pods if TASK_PODS not in pod["metadata"].get("labels", {}))
+    """Return why pods of components are not ready.
+
+    Pods of tasks have their own story, and a warm pool replaces what is amiss with its idle pods.
+    """
+    mine = (pod for pod in pods if not pod["metadata"].get("labels", {}).keys() & {TASK_PODS, POOL})
     return list(itertools.chain.from_iterable(map(_problems, mine)))
 
 
@@ -214,18 +217,28 @@ def workload_table(found: Iterable[Workload]) -> Table:
 
 def pod_table(pods: Iterable[Mapping[str, Any]]) -> Table:
     """Return a table of pods, with what runs in them."""
-    shown = Table("pod", "node", "phase", "restarts", "image")
+    shown = Table("pod", "for", "node", "phase", "restarts", "image")
     for pod in pods:
         statuses = pod["status"].get("containerStatuses", [])
         restarts = sum(status["restartCount"] for status in statuses)
         shown.add_row(
             pod["metadata"]["name"],
+            purpose(pod["metadata"].get("labels", {})),
             pod["spec"].get("nodeName", ""),
             pod["status"].get("phase", ""),
             str(restarts),
             ", ".join(sorted({short_image(item["image"]) for item in pod["spec"]["containers"]})),
         )
     return shown
+
+
+def purpose(labels: Mapping[str, str]) -> str:
+    """Return by a pod's labels what it is there for: its component, a task, or the next task."""
+    if TASK_PODS in labels:
+        return "a task"
+    if POOL in labels:
+        return f"the next task (pool {labels[POOL]})"
+    return labels.get(COMPONENT, "")
 
 
 def short_image(reference: str) -> str:
