@@ -19,8 +19,9 @@ DAGS_VOLUME = {"name": "more-dags", "configMap": {"name": "more-dags"}}
 def installed(target, *, helm, executor, dags=(), more=None):
     """Install the chart with another executor; yield a client of its API, and remove it.
 
-    `dags` are files that its components and tasks see beside the examples, `more` are values over
-    all others. The client knows its `namespace`.
+    `dags` are files that its components and tasks see, `more` are values over all others. Unless
+    they say so it has neither the example DAGs, whose parsing costs as much as all the rest of an
+    installation, nor a triggerer. The client knows its `namespace`.
     """
     namespace = f"reference-{secrets.token_hex(3)}"
     try:
@@ -56,8 +57,9 @@ def values(executor, dags):
         # No warm pool: who wants one says so.
         "executor": {"class": executor, "podTemplate": mounted, "warmPools": None},
         "dagProcessor": mounted,
+        "triggerer": {"enabled": False},
         # LocalExecutor tasks share the scheduler's pod: more at once starve the API server.
-        "airflow": {"config": {"core": {"parallelism": 4}}},
+        "airflow": {"config": {"core": {"load_examples": False, "parallelism": 4}}},
     }
 
 
