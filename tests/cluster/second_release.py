@@ -58,8 +58,7 @@ def values(executor, dags):
         "executor": {"class": executor, "podTemplate": mounted, "warmPools": None},
         "dagProcessor": mounted,
         "triggerer": {"enabled": False},
-        # LocalExecutor tasks share the scheduler's pod: more at once starve the API server.
-        "airflow": {"config": {"core": {"load_examples": False, "parallelism": 4}}},
+        "airflow": {"config": {"core": {"load_examples": False}}},
     }
 
 

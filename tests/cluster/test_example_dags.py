@@ -70,7 +70,9 @@ def expected(target, ours):
     """Return the same runs with the LocalExecutor; after ours, so that neither slows the other."""
     # Helm 3 here, since `up` uses Helm 4: both have to get to the end of `--wait`.
     # Tasks that a busy machine fails there are tried again: what ours are held to must be sound.
-    core = {"load_examples": True, "default_task_retries": 3, "default_task_retry_delay": 5}
+    again = {"default_task_retries": 3, "default_task_retry_delay": 5}
+    # They share the scheduler's pod: more at once starve the API server.
+    core = {"load_examples": True, "parallelism": 4} | again
     values = {"airflow": {"config": {"core": core}}, "triggerer": {"enabled": True}}
     with installed(
         target, helm=os.environ["HELM3"], executor="LocalExecutor", more=values

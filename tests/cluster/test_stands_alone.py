@@ -182,7 +182,7 @@ def wait_for(claim, *, outside, what):
 
 
 def test_the_log_of_a_running_task_is_shown(outside, api):
-    run_id = api.trigger(DAG, conf={})
+    run_id = api.trigger(DAG, conf={"last_for_s": 15})
 
     def running():
         return [
