@@ -4,11 +4,10 @@
 them the tier fails with a sentence; it is never skipped silently.
 """
 
-import base64
 import secrets
 
 import pytest
-from kube_apiserver import ApiServer, connect
+from kube_apiserver import ApiServer, connect, write_kubeconfig
 
 TEMPLATE = """
 apiVersion: v1
@@ -89,19 +88,7 @@ def database():
 
 @pytest.fixture
 def kubeconfig(api_server, tmp_path):
-    certificate = (api_server.folder / "certs" / "apiserver.crt").read_bytes()
-    authority = base64.b64encode(certificate).decode()
-    path = tmp_path / "kubeconfig"
-    path.write_text(f"""
-apiVersion: v1
-kind: Config
-current-context: test
-clusters: [{{name: c, cluster: {{server: "{api_server.server}",
-  certificate-authority-data: {authority}}}}}]
-users: [{{name: u, user: {{token: {api_server.token}}}}}]
-contexts: [{{name: test, context: {{cluster: c, user: u}}}}]
-""")
-    return path
+    return write_kubeconfig(api_server, tmp_path / "kubeconfig")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A real kube-apiserver with its etcd on loopback, and a client for it."""
 
+import base64
 import json
 import os
 import secrets
@@ -149,3 +150,19 @@ def credentials(server, *, token):
 def connect(server):
     signed = credentials(server, token=server.token)
     return HttpCluster(signed, request_timeout_s=10, silence_s=70)
+
+
+def write_kubeconfig(api_server, path):
+    """Write how to reach the API server as an administrator; return the path."""
+    certificate = (api_server.folder / "certs" / "apiserver.crt").read_bytes()
+    authority = base64.b64encode(certificate).decode()
+    path.write_text(f"""
+apiVersion: v1
+kind: Config
+current-context: test
+clusters: [{{name: c, cluster: {{server: "{api_server.server}",
+  certificate-authority-data: {authority}}}}}]
+users: [{{name: u, user: {{token: {api_server.token}}}}}]
+contexts: [{{name: test, context: {{cluster: c, user: u}}}}]
+""")
+    return path

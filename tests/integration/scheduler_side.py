@@ -17,8 +17,8 @@ from tradewind.executor import TradewindExecutor
 
 
 @contextlib.contextmanager
-def started(*, job_id=7):
-    executor = TradewindExecutor(parallelism=32)
+def started(*, job_id=7, kind=TradewindExecutor):
+    executor = kind(parallelism=32)
     executor.job_id = job_id
     executor.start()
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, positive_int
 
-from tradewind.command_args import TEAM
+from tradewind.command_args import SECTION, TEAM
 from tradewind.errors import one_sentence
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def _settings(args: argparse.Namespace) -> tuple[Any, str]:
 
     from tradewind import config  # noqa: PLC0415
 
-    return config.load(ExecutorConf(args.team)), args.team or ""
+    return config.load(ExecutorConf(args.team), section=args.section), args.team or ""
 
 
 def _print_json(document: object) -> None:
@@ -122,13 +122,18 @@ _STATUS = ActionCommand(
         ),
         _JSON,
         TEAM,
+        SECTION,
     ),
 )
 _DRAIN = ActionCommand(
     name="drain",
     help="Let idle pods go; a scheduler that runs replaces them unless the pool's size is 0",
     func=pool_drain,
-    args=(Arg(("pool",), nargs="?", help="Only this pool; all of them when left out"), TEAM),
+    args=(
+        Arg(("pool",), nargs="?", help="Only this pool; all of them when left out"),
+        TEAM,
+        SECTION,
+    ),
 )
 _SIMULATE = ActionCommand(
     name="simulate",
@@ -149,6 +154,7 @@ _SIMULATE = ActionCommand(
         ),
         _JSON,
         TEAM,
+        SECTION,
     ),
 )
 POOL = GroupCommand(
