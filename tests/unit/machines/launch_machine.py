@@ -10,6 +10,7 @@ import dataclasses
 import random
 import uuid
 
+from enabled import has_named_pods, has_open_launches, has_pods, has_started_pods, has_waiting_pods
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -217,7 +218,7 @@ class Machine(RuleBasedStateMachine):
     def set_quota(self, most):
         self.cluster.pod_quota = {} if most is None else {"a": most}
 
-    @precondition(lambda self: self.pods(started=False))
+    @precondition(has_waiting_pods)
     @rule(data=st.data())
     def a_pod_starts(self, data):
         namespace, name, launch_id = self.pick(data, self.pods(started=False))
@@ -229,27 +230,27 @@ class Machine(RuleBasedStateMachine):
             # /run refuses it.
             self.do(self.cluster.set_status(namespace, name, base_ended(1)))
 
-    @precondition(lambda self: self.pods(started=False))
+    @precondition(has_waiting_pods)
     @rule(data=st.data())
     def a_pod_cannot_start(self, data):
         namespace, name, _ = self.pick(data, self.pods(started=False))
         self.stuck_images.add(name)
         self.do(self.cluster.set_status(namespace, name, base_waiting("ImagePullBackOff")))
 
-    @precondition(lambda self: self.pods(started=True))
+    @precondition(has_started_pods)
     @rule(data=st.data(), state=st.sampled_from(["success", "failed", "deferred", "up_for_retry"]))
     def a_task_ends(self, data, state):
         namespace, name, launch_id = self.pick(data, self.pods(started=True))
         self.state_of(launch_id, state)
         self.do(self.cluster.set_status(namespace, name, base_ended(0)))
 
-    @precondition(lambda self: self.pods())
+    @precondition(has_pods)
     @rule(data=st.data())
     def a_pod_crashes(self, data):
         namespace, name, _ = self.pick(data, self.pods())
         self.do(self.cluster.set_status(namespace, name, base_ended(137)))
 
-    @precondition(lambda self: self.cluster.names())
+    @precondition(has_named_pods)
     @rule(data=st.data(), silently=st.booleans())
     def a_pod_vanishes(self, data, silently):
         namespace, name = self.pick(data, list(self.cluster._pods))
@@ -260,7 +261,7 @@ class Machine(RuleBasedStateMachine):
         else:
             self.do(self.cluster.vanish(namespace, name))
 
-    @precondition(lambda self: self.open)
+    @precondition(has_open_launches)
     @rule(data=st.data())
     def revoke(self, data):
         launch_id = data.draw(st.sampled_from(sorted(self.open)), label="launch")
@@ -270,7 +271,7 @@ class Machine(RuleBasedStateMachine):
         self.revoked.add(launch_id)
         self.tell(self.engine.revoke, launch_id)
 
-    @precondition(lambda self: self.pods(started=True))
+    @precondition(has_started_pods)
     @rule(data=st.data())
     def a_task_is_deferred_and_resumed_before_its_pod_ends(self, data):
         namespace, name, launch_id = self.pick(data, self.pods(started=True))
@@ -288,7 +289,7 @@ class Machine(RuleBasedStateMachine):
         self.tell(self.engine.submit, resumed)
         self.do(self.cluster.set_status(namespace, name, base_ended(0)))
 
-    @precondition(lambda self: self.pods(started=False))
+    @precondition(has_waiting_pods)
     @rule(data=st.data())
     def a_pod_is_replaced_while_deletions_take_long(self, data):
         namespace, name, _ = self.pick(data, self.pods(started=False))

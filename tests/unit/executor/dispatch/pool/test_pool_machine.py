@@ -10,6 +10,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+from enabled import has_idle_pods, has_idle_pods_that_run, has_idle_pods_that_wait
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
@@ -80,13 +81,13 @@ class PoolMachine(Machine):
     def change_the_template(self):
         self.shaped.shape += 1
 
-    @precondition(lambda self: self.idle(phases=["Pending"]))
+    @precondition(has_idle_pods_that_wait)
     @rule()
     def idle_pods_start(self):
         for namespace, name in self.idle(phases=["Pending"]):
             self.do(self.cluster.set_status(namespace, name, base_running()))
 
-    @precondition(lambda self: self.idle())
+    @precondition(has_idle_pods)
     @rule(data=st.data())
     def an_idle_pod_dies(self, data):
         namespace, name = self.pick(data, self.idle())
@@ -97,7 +98,7 @@ class PoolMachine(Machine):
         lost = takes_effect and error in {"reset", "raw", "unavailable", "server"}
         self.cluster.fail("patch", PATCH_ERRORS[error], takes_effect=lost)
 
-    @precondition(lambda self: self.idle(phases=["Running"]))
+    @precondition(has_idle_pods_that_run)
     @rule(data=st.data(), mark=st.sampled_from([LAUNCH, DRAINING]))
     def another_scheduler_takes_an_idle_pod(self, data, mark):
         namespace, name = self.pick(data, self.idle(phases=["Running"]))
@@ -109,7 +110,7 @@ class PoolMachine(Machine):
             patch = {"metadata": {"labels": {mark: value}}}
             self.do(self.cluster.patch_pod(namespace, name, patch))
 
-    @precondition(lambda self: self.idle(phases=["Running"]))
+    @precondition(has_idle_pods_that_run)
     @rule()
     def submit_beside_idle_pods(self):
         self.submit(2, "a")
