@@ -44,6 +44,7 @@ STAMPS: dict[str, tuple[str, ...]] = {
     "helm-unittest": ("github.com/helm-unittest/helm-unittest/internal/build.version={plain}",),
     "kubeconform": ("main.version={version}",),
     "containerd": ("github.com/containerd/containerd/v2/version.Version={version}",),
+    "loki": ("github.com/grafana/loki/v3/pkg/util/build.Version={plain}",),
     "registry": ("github.com/distribution/distribution/v3/version.version={version}",),
 }
 """Variables set at link time, where a program would otherwise not report its version."""
