@@ -4,7 +4,7 @@ waiting for migrations, security, volumes, placement.
 
 dict "root" $ "component" "scheduler" "values" .Values.scheduler
      "args" (list …)         command line
-     "secrets" (list …)      of "fernet" "api" "jwt"
+     "secrets" (list …)      of "fernet" "api" "jwt" "loki"
      "probes" "<yaml>"       startupProbe, livenessProbe, readinessProbe of the container
      "ports" (dict …)        name -> number
      "token" true            mount the account's token
@@ -67,6 +67,9 @@ volumes:
   {{- if has "jwt" .secrets }}
   {{- include "tradewind.component.jwtVolume" $root | nindent 2 }}
   {{- end }}
+  {{- if has "loki" .secrets }}
+  {{- include "tradewind.loki.volumes" $root | nindent 2 }}
+  {{- end }}
   {{- with $values.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -100,6 +103,9 @@ volumeMounts:
   {{- end }}
   {{- if has "jwt" .secrets }}
   - {name: jwt, mountPath: /run/secrets/tradewind/jwt, readOnly: true}
+  {{- end }}
+  {{- if has "loki" .secrets }}
+  {{- include "tradewind.loki.mounts" $root | nindent 2 }}
   {{- end }}
   {{- with .values.volumeMounts }}
   {{- toYaml . | nindent 2 }}

@@ -9,6 +9,7 @@ path of the value and the remedy. Included once, by the ConfigMap that every ins
 {{- include "tradewind.validate.components" . -}}
 {{- include "tradewind.validate.bootstrap" . -}}
 {{- include "tradewind.validate.config" . -}}
+{{- include "tradewind.validate.loki" . -}}
 {{- include "tradewind.validate.secrets" . -}}
 {{- end -}}
 

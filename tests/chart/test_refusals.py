@@ -57,6 +57,25 @@ REFUSED = [
         {"pgbouncer.enabled": True, "database.external": {"uriKey": "u", "existingSecret": "d"}},
         "pgbouncer.enabled cannot read database.external.uriKey: set database.external.host",
     ),
+    # Logs.
+    (
+        "loki-without-scheme",
+        {"logs.loki.url": "loki:3100"},
+        "logs.loki.url is loki:3100: write the complete address",
+    ),
+    (
+        "loki-and-own-logging",
+        {
+            "logs.loki.url": "http://loki",
+            "airflow.config.logging.logging_config_class": "mine.LOGGING",
+        },
+        "airflow.config.logging.logging_config_class is mine.LOGGING: drop one of them",
+    ),
+    (
+        "flush-longer-than-grace",
+        {"logs.loki": {"url": "http://loki", "flushTimeoutSeconds": 30}},
+        "a pod needs more time to end than to send its log, raise the second",
+    ),
     # Tasks.
     (
         "two-local-executors",

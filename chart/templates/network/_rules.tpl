@@ -67,6 +67,13 @@ not written here is denied. Peers are pods of this release; `task` is in every n
 {{- end -}}
 {{- end -}}
 
+{{/* Components that write or read logs of tasks. */}}
+{{- define "tradewind.network.loki" -}}
+{{- if and .root.Values.logs.loki.url (has .component (list "api-server" "triggerer" "task")) }}
+{{ include "tradewind.network.addresses" (dict "cidrs" .root.Values.networkPolicy.lokiCidrs "ports" (list (include "tradewind.loki.port" .root))) }}
+{{- end }}
+{{- end -}}
+
 {{/* Components that ask the database. */}}
 {{- define "tradewind.network.clients" -}}
 {{- $clients := list "api-server" "scheduler" "dag-processor" -}}
@@ -199,6 +206,7 @@ postgresql:
 {{- else if has .component (list "migrate" "pgbouncer") }}
 {{ include "tradewind.network.database" (dict "root" $root "direct" true) }}
 {{- end }}
+{{- include "tradewind.network.loki" . }}
 {{- with concat (.rules.egress | default list) (get $root.Values.networkPolicy.extraEgress .component | default list) }}
 {{ toYaml . }}
 {{- end }}

@@ -50,6 +50,7 @@ containers:
       - {name: tmp, mountPath: /tmp}
       {{- include "tradewind.shared.mounts" . | nindent 6 }}
       {{- include "tradewind.dags.mounts" . | nindent 6 }}
+      {{- include "tradewind.loki.mounts" . | nindent 6 }}
       {{- with $task.volumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
@@ -58,6 +59,7 @@ volumes:
     emptyDir: {sizeLimit: {{ $task.tmpSizeLimit | quote }}}
   {{- include "tradewind.shared.volumes" . | nindent 2 }}
   {{- include "tradewind.dags.volumes" . | nindent 2 }}
+  {{- include "tradewind.loki.volumes" . | nindent 2 }}
   {{- with $task.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
