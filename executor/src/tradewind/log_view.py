@@ -1,9 +1,10 @@
 """Airflow seam: the log view of a task also shows what became of its pod.
 
-For `[logging] logging_config_class = tradewind.log_view.LOGGING_CONFIG` on API servers. Logging
-stays as it is; only where logs are read, the audit log's rows about the task's pod are added, with
-the last lines of a pod that could not save its log. Airflow imports this module while it sets up
-logging, so that everything else is imported when a log is read.
+For `[logging] logging_config_class = tradewind.log_view.LOGGING_CONFIG` on API servers, and with
+`[tradewind] loki_url` in workers and triggerers too. Logging stays as it is; only where logs are
+read, the audit log's rows about the task's pod are added, with the last lines of a pod that could
+not save its log. Airflow imports this module while it sets up logging, so that everything else is
+imported when a log is read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.config_templates import airflow_local_settings
+from airflow.configuration import conf
+
+from tradewind import loki_log
+from tradewind.errors import TradewindError
 
 if TYPE_CHECKING:
     from tradewind.task_history import AuditRow
@@ -49,14 +54,21 @@ class PodLog:
 
     def stream(self, relative_path: str, ti: Any) -> tuple[list[str], list[Lines]]:
         """Return sources and log lines of that try. Never raises for the pod's part. Blocking."""
-        sources, streams = self._read(relative_path, ti)
+        trouble: list[Lines] = []
+        try:
+            sources, streams = self._read(relative_path, ti)
+        except TradewindError as error:
+            sources, streams, trouble = [str(error)], [], [_trouble(error)]
         rows = _rows(ti)
-        if not rows:
+        if not rows and not trouble:
             return sources, streams
         if not streams and _has_ended(ti):
             # Airflow looks for no file where an ended task has a remote log.
-            sources, streams = _local(relative_path)
-        return [*sources, "Audit log of the task"], [*streams, *_told(rows, has_log=bool(streams))]
+            found, streams = _local(relative_path)
+            sources = [*sources, *found] if trouble else found
+        if rows:
+            sources = [*sources, "Audit log of the task"]
+        return sources, [*trouble, *streams, *_told(rows, has_log=bool(streams))]
 
     def read(self, relative_path: str, ti: Any) -> tuple[list[str], list[str]]:
         """Return the same at once."""
@@ -73,7 +85,10 @@ class PodLog:
         return list(sources), [_lines(text) for text in texts or ()]
 
 
-REMOTE_TASK_LOG = PodLog(airflow_local_settings.REMOTE_TASK_LOG)
+REMOTE_TASK_LOG = PodLog(
+    loki_log.configured(conf, folder=airflow_local_settings.BASE_LOG_FOLDER)
+    or airflow_local_settings.REMOTE_TASK_LOG
+)
 
 
 def _rows(ti: Any) -> list[AuditRow]:
@@ -97,6 +112,12 @@ def _told(rows: list[AuditRow], *, has_log: bool) -> Iterator[Lines]:
         for row in rows:
             if row.event == EVENTS["log"]:
                 yield _lines(row.text)
+
+
+def _trouble(error: TradewindError) -> Lines:
+    # Without a time, which sorts it before everything that the log has elsewhere.
+    said = f"The stored log cannot be read now; what else is known of the task follows. {error}"
+    yield json.dumps({"level": "error", "event": said, "logger": "tradewind"})
 
 
 def _sentences(rows: list[AuditRow]) -> Lines:

@@ -274,6 +274,15 @@ WATCH_LAG = Timer(
     "tradewind.watch.lag", "ms", (), "From the claim of an idle pod to the API server's news of it"
 )
 
+# -- of workers and triggerers --------------------------------------------------------------------
+
+LOG_LINES_LOST = Counter(
+    "tradewind.log_lines_lost",
+    "lines",
+    (),
+    "Lines of tasks' logs that Loki refused, or did not take before the pod had to end",
+)
+
 # -- of the janitor, served by its own metrics page -----------------------------------------------
 
 JANITOR_SWEEPS = Counter(

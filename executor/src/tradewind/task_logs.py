@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from airflow.utils.log.logging_mixin import remove_escape_codes
 
-from tradewind import task_pods
+from tradewind import loki_log, task_pods
 from tradewind.client.errors import ClusterError
 from tradewind.client.models import Pod
 from tradewind.client.protocol import Cluster
@@ -31,6 +31,8 @@ Logs = tuple[list[str], list[str]]
 
 def tail(ti: TaskInstance, *, try_number: int, settings: Settings) -> Logs:
     """Return messages and the last lines of the pod's containers. Never raises."""
+    if loki_log.was_shown(ti):
+        return ["The pod's own output is left out: its lines are in Loki"], []
     try:
         selectors = task_pods.selectors_of(ti, try_number=try_number)
         namespaces = task_pods.namespaces_of(ti, settings)

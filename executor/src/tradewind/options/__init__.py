@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tradewind.options import calls
+from tradewind.options import calls, loki
 from tradewind.options.option import Option
 
 __all__ = ["OPTIONS", "Option"]
@@ -342,4 +342,5 @@ OPTIONS: tuple[Option, ...] = (
         "reach Airflow once, as the task starts.",
     ),
     *calls.OPTIONS,
+    *loki.OPTIONS,
 )

@@ -1,0 +1,111 @@
+"""How a log is asked for page by page, and pages become lines. Pure.
+
+Loki answers at most some thousand lines, the oldest first here. The next page begins at the time
+of the last line, because more lines may have it; those that were seen are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+PAGE = 5000
+"""Lines; Loki's default for the most of one answer."""
+RANGE_NS = 30 * 24 * 3600 * 10**9
+"""Loki's default for the longest range of one question is an hour more."""
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    part: str = ""
+    parts: str = ""
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    structuredMetadata: _Parts = _Parts()  # noqa: N815 - Loki's name
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """A line as Loki has it."""
+
+    at_ns: str
+    text: str
+    about: _Metadata = _Metadata()
+
+
+class _Stream(msgspec.Struct):
+    values: list[Line]
+
+
+class _Data(msgspec.Struct):
+    result: list[_Stream]
+
+
+class _Answer(msgspec.Struct):
+    data: _Data
+
+
+_decode = msgspec.json.Decoder(_Answer).decode
+
+
+def lines_of(answer: bytes) -> list[Line]:
+    """Return the lines of an answer in their order; raises ValueError when it is none of Loki's."""
+    try:
+        streams = _decode(answer).data.result
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not an answer of Loki: {error}") from error
+    if len(streams) == 1:
+        return streams[0].values
+    lines = [line for stream in streams for line in stream.values]
+    # Stable: what one writer wrote in one nanosecond stays as it was.
+    lines.sort(key=lambda line: int(line.at_ns))
+    return lines
+
+
+def ranges(start_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
+    """Return the range in pieces that Loki answers; the end of each belongs to the next."""
+    while start_ns < end_ns:
+        piece_ns = min(start_ns + RANGE_NS, end_ns)
+        yield start_ns, piece_ns
+        start_ns = piece_ns
+
+
+class Seen:
+    """What was read of the newest nanosecond, so that the next page repeats nothing."""
+
+    def __init__(self) -> None:
+        self.at_ns = -1
+        self._texts: set[tuple[str, str]] = set()
+
+    def new(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """Return those that were not read before. A line that was sent twice is one line."""
+        for line in lines:
+            at_ns = int(line.at_ns)
+            if at_ns != self.at_ns:
+                if at_ns < self.at_ns:
+                    continue
+                self.at_ns = at_ns
+                self._texts.clear()
+            key = (line.text, line.about.structuredMetadata.part)
+            if key not in self._texts:
+                self._texts.add(key)
+                yield line
+
+
+def joined(lines: Iterable[Line]) -> Iterator[str]:
+    """Return texts, with those that were sent in parts in one piece again."""
+    parts: list[str] = []
+    for line in lines:
+        parted = line.about.structuredMetadata
+        if parts and parted.part != str(len(parts) + 1):
+            yield "".join(parts)  # Its end never came.
+            parts.clear()
+        if not parted.part:
+            yield line.text
+            continue
+        parts.append(line.text)
+        if parted.parts:
+            yield "".join(parts)
+            parts.clear()
+    if parts:
+        yield "".join(parts)
