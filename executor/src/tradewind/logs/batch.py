@@ -31,4 +31,4 @@ def body(entries: Sequence[Entry], *, labels: dict[str, str], metadata: dict[str
 
 def _parts(entry: Entry) -> dict[str, str]:
     parts = {"part": str(entry.part)}
-    return parts | {"parts": str(entry.part)} if entry.is_last_part else parts
+    return parts | {"parts": str(entry.part)} if entry.is_end else parts

@@ -87,7 +87,7 @@ def test_a_line_longer_than_loki_takes_is_sent_in_parts(file, spool, character):
     before, *parts, after = everything(spool)
     assert "".join(part.text for part in parts) == long
     assert [part.part for part in parts] == list(range(1, len(parts) + 1))
-    assert [part.is_last_part for part in parts] == [False] * (len(parts) - 1) + [True]
+    assert [part.is_end for part in parts] == [False] * (len(parts) - 1) + [True]
     assert all(len(part.text.encode()) <= PART_BYTES for part in parts)
     assert (before.part, after.part) == (0, 0)
     times = [entry.at_ns for entry in (before, *parts, after)]
