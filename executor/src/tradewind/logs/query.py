@@ -7,6 +7,8 @@ of the last line, because more lines may have it; those that were seen are left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,25 +18,27 @@ RANGE_NS = 30 * 24 * 3600 * 10**9
 """Loki's default for the longest range of one question is an hour more."""
 
 
-class _Parts(msgspec.Struct, frozen=True):
+class Line(NamedTuple):
+    """A line, or a part of one, as Loki has it."""
+
+    at_ns: int
+    text: str
+    part: str = ""
+    """Counts from 1 in a line that was sent in parts."""
+    parts: str = ""
+    """How many there are, on the last one."""
+
+
+class _Labels(msgspec.Struct):
+    """Structured metadata is among a stream's labels: what is in parts is in streams of its own."""
+
     part: str = ""
     parts: str = ""
 
 
-class _Metadata(msgspec.Struct, frozen=True):
-    structuredMetadata: _Parts = _Parts()  # noqa: N815 - Loki's name
-
-
-class Line(msgspec.Struct, frozen=True, array_like=True):
-    """A line as Loki has it."""
-
-    at_ns: str
-    text: str
-    about: _Metadata = _Metadata()
-
-
 class _Stream(msgspec.Struct):
-    values: list[Line]
+    stream: _Labels
+    values: list[tuple[str, str]]
 
 
 class _Data(msgspec.Struct):
@@ -54,11 +58,14 @@ def lines_of(answer: bytes) -> list[Line]:
         streams = _decode(answer).data.result
     except msgspec.DecodeError as error:
         raise ValueError(f"not an answer of Loki: {error}") from error
-    if len(streams) == 1:
-        return streams[0].values
-    lines = [line for stream in streams for line in stream.values]
-    # Stable: what one writer wrote in one nanosecond stays as it was.
-    lines.sort(key=lambda line: int(line.at_ns))
+    lines = [
+        Line(int(at_ns), text, stream.stream.part, stream.stream.parts)
+        for stream in streams
+        for at_ns, text in stream.values
+    ]
+    if len(streams) > 1:
+        # Stable: what one writer wrote in one nanosecond stays as it was.
+        lines.sort(key=itemgetter(0))
     return lines
 
 
@@ -80,13 +87,12 @@ class Seen:
     def new(self, lines: Iterable[Line]) -> Iterator[Line]:
         """Return those that were not read before. A line that was sent twice is one line."""
         for line in lines:
-            at_ns = int(line.at_ns)
-            if at_ns != self.at_ns:
-                if at_ns < self.at_ns:
+            if line.at_ns != self.at_ns:
+                if line.at_ns < self.at_ns:
                     continue
-                self.at_ns = at_ns
+                self.at_ns = line.at_ns
                 self._texts.clear()
-            key = (line.text, line.about.structuredMetadata.part)
+            key = (line.text, line.part)
             if key not in self._texts:
                 self._texts.add(key)
                 yield line
@@ -96,15 +102,14 @@ def joined(lines: Iterable[Line]) -> Iterator[str]:
     """Return texts, with those that were sent in parts in one piece again."""
     parts: list[str] = []
     for line in lines:
-        parted = line.about.structuredMetadata
-        if parts and parted.part != str(len(parts) + 1):
+        if parts and line.part != str(len(parts) + 1):
             yield "".join(parts)  # Its end never came.
             parts.clear()
-        if not parted.part:
+        if not line.part:
             yield line.text
             continue
         parts.append(line.text)
-        if parted.parts:
+        if line.parts:
             yield "".join(parts)
             parts.clear()
     if parts:

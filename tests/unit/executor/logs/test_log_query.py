@@ -30,11 +30,11 @@ class Loki:
         found = [line for line in self.lines if start <= line[0] < end][:limit]
         streams = {}
         for at_ns, text, *about in found:
-            labels = about[0] if about else {}
-            streams.setdefault(labels.get("part", "") == "", []).append(
-                [str(at_ns), text, {"structuredMetadata": labels} if labels else {}]
-            )
-        result = [{"stream": {}, "values": values} for values in streams.values()]
+            labels = json.dumps({"dag_id": "etl"} | (about[0] if about else {}))
+            streams.setdefault(labels, []).append([str(at_ns), text])
+        result = [
+            {"stream": json.loads(labels), "values": values} for labels, values in streams.items()
+        ]
         return json.dumps({"status": "success", "data": {"result": result}}).encode()
 
     def close(self):
