@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +68,8 @@ class PodLog:
             sources = [*sources, *found] if trouble else found
         if rows:
             sources = [*sources, "Audit log of the task"]
-        return sources, [*trouble, *streams, *_told(rows, has_log=bool(streams))]
+        kept = _kept if streams and getattr(self._inner, "may_lack_its_end", False) else None
+        return sources, [*trouble, *streams, *_told(rows, has_log=bool(streams), kept=kept)]
 
     def read(self, relative_path: str, ti: Any) -> tuple[list[str], list[str]]:
         """Return the same at once."""
@@ -103,8 +104,10 @@ def _rows(ti: Any) -> list[AuditRow]:
         return []
 
 
-def _told(rows: list[AuditRow], *, has_log: bool) -> Iterator[Lines]:
-    """Return a stream of sentences, and one for each kept log that nobody else has."""
+def _told(
+    rows: list[AuditRow], *, has_log: bool, kept: Callable[[AuditRow], Lines] | None = None
+) -> Iterator[Lines]:
+    """Return a stream of sentences, and one for each kept log that nobody else has, or `kept`."""
     from tradewind.audit import EVENTS  # noqa: PLC0415
 
     yield _sentences([row for row in rows if row.event != EVENTS["log"]])
@@ -112,12 +115,23 @@ def _told(rows: list[AuditRow], *, has_log: bool) -> Iterator[Lines]:
         for row in rows:
             if row.event == EVENTS["log"]:
                 yield _lines(row.text)
+    elif kept is not None:
+        for row in rows:
+            if row.event == EVENTS["log"]:
+                yield kept(row)
 
 
 def _trouble(error: TradewindError) -> Lines:
     # Without a time, which sorts it before everything that the log has elsewhere.
     said = f"The stored log cannot be read now; what else is known of the task follows. {error}"
     yield json.dumps({"level": "error", "event": said, "logger": "tradewind"})
+
+
+def _kept(row: AuditRow) -> Lines:
+    """Return what the pod wrote last, in one place: its very end may be nowhere else."""
+    events = ["::group::Last output of the pod", *row.text.splitlines(), "::endgroup::"]
+    for event in events:
+        yield json.dumps({"timestamp": row.at, "event": event, "logger": "tradewind"})
 
 
 def _sentences(rows: list[AuditRow]) -> Lines:

@@ -34,6 +34,9 @@ _shown = threading.local()
 class LokiLog:
     """Airflow's `RemoteLogStreamIO` over Loki."""
 
+    may_lack_its_end = True
+    """Where a whole container is killed at once, what it wrote last was not sent yet."""
+
     def __init__(self, loki: LokiSettings, *, folder: str) -> None:
         """Take where Loki is, and Airflow's log folder. Opens and starts nothing."""
         self._loki = loki

@@ -96,6 +96,18 @@ def test_a_log_that_was_saved_is_not_shown_twice(rows, ti, remote):
     assert [json.loads(line)["event"] for line in lines[2:]] == ["pod failed: OOMKilled; raise it"]
 
 
+def test_a_log_whose_end_may_be_missing_is_shown_with_the_pods_last_lines_in_one_place(rows, ti):
+    remote = Streaming("one", "two")
+    remote.may_lack_its_end = True
+    rows.extend([FAILED, LOG])
+    lines = shown(PodLog(remote), ti)[1]
+    assert lines[:2] == ["one", "two"]
+    kept = [json.loads(line) for line in lines[3:]]
+    events = ["::group::Last output of the pod", *LOG.text.splitlines(), "::endgroup::"]
+    assert [line["event"] for line in kept] == events
+    assert {line["timestamp"] for line in kept} == {LOG.at}
+
+
 @pytest.mark.parametrize("remote", [None, Streaming(), Reading()])
 def test_a_remote_log_without_a_line_leaves_the_kept_ones(rows, ti, remote):
     rows.append(LOG)
