@@ -2,6 +2,7 @@
 
 import time
 
+from tradewind_tools.airflow_api import new_run_id
 from tradewind_tools.runs import FINAL_STATES
 
 RUN_TIMEOUT_S = 900
@@ -30,8 +31,20 @@ def await_dags(airflow, dag_ids):
 
 def run_all(airflow, dag_ids):
     """Run every DAG once, side by side; return dag_id -> (run id, its task instances)."""
+    return finished(airflow, start_all(airflow, dag_ids))
+
+
+def start_all(airflow, dag_ids, *, kind=""):
+    """Start a run of every DAG; return dag_id -> run id, which begins with `kind`."""
     await_dags(airflow, dag_ids)
-    runs = {dag_id: airflow.trigger(dag_id, conf={}) for dag_id in dag_ids}
+    return {
+        dag_id: airflow.trigger(dag_id, conf={}, run_id=f"{kind}{new_run_id()}")
+        for dag_id in dag_ids
+    }
+
+
+def finished(airflow, runs):
+    """Wait until all runs have ended; return dag_id -> (run id, its task instances)."""
     await_ends(airflow, runs)
     return {dag_id: (run, airflow.task_instances(dag_id, run)) for dag_id, run in runs.items()}
 
