@@ -33,8 +33,9 @@ SETTINGS = settings(
 def write(folder, number, manifests):
     """Write what was rendered, the pods of tasks among it, for kubeconform."""
     documents = [document for document in yaml.load_all(manifests, LOADER) if document]
-    # As JSON: what PyYAML leaves unquoted, such as 1e3, is a number to kubeconform.
-    pods = [json.dumps(template) for template in task_templates(documents)]
+    # As JSON: what PyYAML leaves unquoted, such as 1e3, is a number to kubeconform. Not in ASCII,
+    # which has surrogates in pairs, and YAML knows none.
+    pods = [json.dumps(template, ensure_ascii=False) for template in task_templates(documents)]
     (folder / f"{number}.yaml").write_text("\n---\n".join([manifests, *pods]))
 
 
