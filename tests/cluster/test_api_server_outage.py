@@ -63,7 +63,13 @@ class Namespace:
 
     def bring_api_server_back(self):
         self.kubectl("scale", API_SERVER, "--replicas=1")
-        self.kubectl("rollout", "status", API_SERVER, f"--timeout={WITHIN_S}s")
+        self.await_pods(1, API_SERVER_PODS, phase="Running")
+        until(self._answers, what="the API server is not back", timeout_s=WITHIN_S)
+
+    def _answers(self):
+        # Not `rollout status`: one call of kubectl may take a minute, a busy node needs longer.
+        ready = self.kubectl("get", API_SERVER, "--output=jsonpath={.status.readyReplicas}")
+        return ready == "1"
 
 
 @pytest.fixture(scope="module")

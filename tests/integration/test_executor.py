@@ -102,13 +102,22 @@ async def test_another_scheduler_adopts_what_a_dead_one_left(real_cluster, node,
         queue(dead, ti)
         pod = await a_pod(real_cluster, namespace)
     with started() as heir:
-        assert list(heir.try_adopt_task_instances([ti, lost])) == [lost]
+        assert list(heir.try_adopt_task_instances([ti, lost])) == []
+        assert (lost.state, lost.try_number) == (TaskInstanceState.SCHEDULED, 1)
+        assert lost.key not in heir.running
         assert ti.key in heir.running
         set_state(ti, TaskInstanceState.SUCCESS)
         await node.set_status(namespace, pod.metadata.name, base_ended(0))
         await synced(heir, lambda: heir.event_buffer)
         assert heir.get_event_buffer()[ti.key][0] == TaskInstanceState.SUCCESS
         await a_pod(real_cluster, namespace, count=0)
+
+
+async def test_a_running_task_without_a_pod_is_the_schedulers_to_reset():
+    ti = a_row(state=TaskInstanceState.RUNNING)
+    with started() as heir:
+        assert list(heir.try_adopt_task_instances([ti])) == [ti]
+    assert ti.state == TaskInstanceState.RUNNING
 
 
 @BOTH_WAYS

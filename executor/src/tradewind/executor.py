@@ -187,7 +187,7 @@ class TradewindExecutor(BaseExecutor):
             self.log.exception("cannot delete the pod of %s", key)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
-        """Follow the pods of schedulers that died; return the tasks that have no pod."""
+        """Follow the pods of schedulers that died; return what the scheduler has to reset."""
         began_s = time.monotonic()
         pairs, odd = adoption.orphans_of(tis)
         try:
@@ -205,7 +205,7 @@ class TradewindExecutor(BaseExecutor):
         self._measured.count(metrics.ADOPTED, len(homeless), outcome="refused")
         self._measured.timing(metrics.ADOPTION, time.monotonic() - began_s)
         self.log.info("adopted %d of %d tasks", len(adopted), len(tis))
-        return [*odd, *homeless]
+        return [*odd, *adoption.put_back(homeless)]
 
     def _follow(self, orphan: Orphan) -> None:
         key: Any = orphan.key
