@@ -16,6 +16,8 @@ from worker_pod import airflow, pod, token_file, until
 
 __all__ = ["airflow", "pod", "token_file"]
 
+# Airflow's API server may take three minutes to start, and it does so twice here.
+pytestmark = pytest.mark.timeout(600)
 AWAY_S = 8
 ROWS = Path(__file__).parent / "rows_of_another.py"
 DAG = """
