@@ -63,7 +63,6 @@ class Namespace:
 
     def bring_api_server_back(self):
         self.kubectl("scale", API_SERVER, "--replicas=1")
-        self.await_pods(1, API_SERVER_PODS, phase="Running")
         until(self._answers, what="the API server is not back", timeout_s=WITHIN_S)
 
     def _answers(self):

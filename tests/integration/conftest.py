@@ -7,7 +7,7 @@ them the tier fails with a sentence; it is never skipped silently.
 import secrets
 
 import pytest
-from kube_apiserver import ApiServer, connect, write_kubeconfig
+from kube_apiserver import connect, running, write_kubeconfig
 
 TEMPLATE = """
 apiVersion: v1
@@ -21,12 +21,8 @@ spec:
 
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory):
-    server = ApiServer(tmp_path_factory.mktemp("apiserver"))
-    try:
-        server.start()
+    with running(tmp_path_factory.mktemp("apiserver")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

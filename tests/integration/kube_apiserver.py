@@ -1,6 +1,7 @@
 """A real kube-apiserver with its etcd on loopback, and a client for it."""
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -150,6 +151,17 @@ def credentials(server, *, token):
 def connect(server):
     signed = credentials(server, token=server.token)
     return HttpCluster(signed, request_timeout_s=10, silence_s=70)
+
+
+@contextlib.contextmanager
+def running(folder):
+    """Start an API server and stop it, also one that did not come up."""
+    server = ApiServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 def write_kubeconfig(api_server, path):

@@ -136,3 +136,10 @@ class Loki:
             }
             | self._limits,
         }
+
+
+@pytest.fixture(scope="module")
+def loki(tmp_path_factory):
+    server = Loki(tmp_path_factory.mktemp("loki")).start()
+    yield server
+    server.stop()

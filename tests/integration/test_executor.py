@@ -10,7 +10,7 @@ import pytest
 from airflow.utils.state import TaskInstanceState
 from scheduler_side import a_pod, a_row, queue, set_state, started, state_of, synced
 
-from tradewind import _compat
+from tradewind import requeue
 from tradewind.executor import TradewindExecutor
 from tradewind.testing.builders import base_ended, base_running, base_waiting
 
@@ -140,26 +140,26 @@ async def test_an_adopted_task_that_never_began_goes_back_to_the_scheduler(
 @pytest.mark.parametrize("state", sorted(set(TaskInstanceState) - {TaskInstanceState.QUEUED}))
 def test_a_task_in_another_state_than_queued_is_left_alone(state):
     ti = a_row(state=state)
-    assert not _compat.requeue(UUID(ti.external_executor_id))
+    assert not requeue.by_launch(UUID(ti.external_executor_id))
     assert state_of(ti) == state
 
 
 def test_a_task_that_upstreams_executor_queued_goes_back_by_its_primary_key():
     ti = a_row()
     set_state(ti, TaskInstanceState.QUEUED, external_executor_id=None)
-    assert _compat.requeue(UUID(str(ti.id)))
+    assert requeue.by_launch(UUID(str(ti.id)))
     assert state_of(ti) == TaskInstanceState.SCHEDULED
 
 
 def test_a_primary_key_is_no_launch_where_the_row_names_another():
     ti = a_row()
-    assert not _compat.requeue(UUID(str(ti.id)))
+    assert not requeue.by_launch(UUID(str(ti.id)))
     assert state_of(ti) == TaskInstanceState.QUEUED
 
 
 def test_a_task_that_is_queued_under_another_launch_is_left_alone():
     ti = a_row()
-    assert not _compat.requeue(uuid.uuid4())
+    assert not requeue.by_launch(uuid.uuid4())
     assert state_of(ti) == TaskInstanceState.QUEUED
 
 

@@ -9,25 +9,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
-from loki_server import Loki
+from loki_server import Loki, loki
 
 from tradewind.logs import identity, reader
 from tradewind.logs.client import LokiClient, LokiError
 from tradewind.logs.settings import LokiSettings
 from tradewind.logs.shipper import Shipper
 
-# Building Loki takes long where nobody has built it.
+__all__ = ["loki"]
+
 pytestmark = pytest.mark.timeout(3600)
 
 PATH = "dag_id=etl/run_id={run}/task_id=load/attempt=1.log"
 HOUR_NS = 3600 * 10**9
-
-
-@pytest.fixture(scope="module")
-def loki(tmp_path_factory):
-    server = Loki(tmp_path_factory.mktemp("loki")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

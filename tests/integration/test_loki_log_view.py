@@ -9,7 +9,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.log.file_task_handler import FileTaskHandler
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
-from loki_server import Loki
+from loki_server import loki
 from scheduler_side import a_row
 from test_loki import Task, event
 
@@ -18,14 +18,9 @@ from tradewind.log_view import PodLog
 from tradewind.logs.settings import LokiSettings
 from tradewind.loki_log import LokiLog
 
+__all__ = ["loki"]
+
 pytestmark = [pytest.mark.timeout(3600), pytest.mark.usefixtures("database")]
-
-
-@pytest.fixture(scope="module")
-def loki(tmp_path_factory):
-    server = Loki(tmp_path_factory.mktemp("loki")).start()
-    yield server
-    server.stop()
 
 
 class Executor:

@@ -5,22 +5,15 @@ import signal
 import time
 
 import pytest
-from loki_server import Loki
+from loki_server import loki
 from test_loki import read
 from worker_pod import a_task, airflow, dag_file, pod, token_file, until
 
 from tradewind.logs.settings import LokiSettings
 
-__all__ = ["a_task", "airflow", "dag_file", "pod", "token_file"]
+__all__ = ["a_task", "airflow", "dag_file", "loki", "pod", "token_file"]
 
 pytestmark = pytest.mark.timeout(3600)
-
-
-@pytest.fixture(scope="module")
-def loki(tmp_path_factory):
-    server = Loki(tmp_path_factory.mktemp("loki")).start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

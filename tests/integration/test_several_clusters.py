@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 from airflow.utils.state import TaskInstanceState
-from kube_apiserver import ApiServer, connect, write_kubeconfig
+from kube_apiserver import connect, running, write_kubeconfig
 from scheduler_side import a_pod, a_row, queue, set_state, started, synced
 
 from tradewind.executor import TradewindExecutor
@@ -18,12 +18,8 @@ class GpuCluster(TradewindExecutor):
 
 @pytest.fixture(scope="module")
 def second_api_server(tmp_path_factory):
-    server = ApiServer(tmp_path_factory.mktemp("second-apiserver"))
-    try:
-        server.start()
+    with running(tmp_path_factory.mktemp("second-apiserver")) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

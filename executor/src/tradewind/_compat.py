@@ -1,4 +1,4 @@
-"""Airflow seam: everything of Airflow's database and settings that the executor touches.
+"""Airflow seam: what the executor needs of Airflow's database and settings.
 
 Airflow changes these every minor release. Written against 3.3.2.
 """
@@ -26,8 +26,7 @@ from airflow.models.connection_test import (
 )
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
-from airflow.utils.state import TaskInstanceState
-from sqlalchemy import and_, or_, select, tuple_, update
+from sqlalchemy import select, tuple_
 
 from tradewind.dispatch.hooks import Abandoned, Stray
 from tradewind.dispatch.renderer import Coordinator
@@ -44,7 +43,6 @@ __all__ = [
     "mutation_hook",
     "read_facts",
     "read_strays",
-    "requeue",
     "task_ref",
 ]
 
@@ -166,32 +164,6 @@ def fail_connection_test(test_id: str, reason: str) -> None:
         if row is not None and row.state in _UNFINISHED:
             row.state = ConnectionTestState.FAILED
             row.result_message = reason
-
-
-def requeue(launch_id: UUID) -> bool:
-    """Let the scheduler queue a task again whose launch came to nothing; return whether it did.
-
-    What the scheduler does to a task that is stuck in queued, ten minutes sooner, and only while
-    the row is still that launch's. Blocking; any thread.
-    """
-    with create_session(scoped=False) as session:
-        # Launch ids have no index, states have one, and few rows are queued.
-        of_upstream = and_(_EXTERNAL_ID.is_(None), TaskInstance.id == launch_id)
-        done = session.execute(
-            update(TaskInstance)
-            .where(
-                or_(str(launch_id) == _EXTERNAL_ID, of_upstream),
-                TaskInstance.state == TaskInstanceState.QUEUED,
-            )
-            .values(
-                state=TaskInstanceState.SCHEDULED,
-                queued_dttm=None,
-                queued_by_job_id=None,
-                scheduled_dttm=timezone.utcnow(),
-            )
-            .execution_options(synchronize_session=False)
-        )
-        return bool(done.rowcount)
 
 
 def launch_id_of(external_executor_id: str | None) -> UUID | None:

@@ -11,9 +11,6 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from airflow._shared.timezones import timezone
-from airflow.utils.state import TaskInstanceState
-
 from tradewind._compat import launch_id_of, task_ref
 from tradewind.dispatch.engine import Orphan
 from tradewind.dispatch.hooks import Abandoned
@@ -50,22 +47,6 @@ def without(
         else:
             adopted.append(orphan)
     return adopted, homeless
-
-
-def put_back(homeless: Iterable[TaskInstance]) -> list[TaskInstance]:
-    """Let queued ones without a pod be queued again; return those the scheduler has to reset.
-
-    A reset counts as a try, and these have not begun: they waited for room when their scheduler
-    died. Scheduler's thread, inside its transaction, which takes what is not returned for adopted.
-    """
-    others = []
-    for ti in homeless:
-        if getattr(ti, "state", None) != TaskInstanceState.QUEUED:
-            others.append(ti)
-            continue
-        ti.state = TaskInstanceState.SCHEDULED
-        ti.queued_dttm, ti.scheduled_dttm = None, timezone.utcnow()
-    return others
 
 
 def inherited(abandoned: Iterable[Abandoned], keys: Mapping[UUID, Hashable]) -> list[Orphan]:

@@ -17,7 +17,7 @@ from airflow.executors.base_executor import BaseExecutor, ExecutorConf
 from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
-from tradewind import _compat, adoption, assembly, config, metrics, task_logs, workloads
+from tradewind import _compat, adoption, assembly, config, metrics, requeue, task_logs, workloads
 from tradewind.airflow_stats import AirflowMetrics
 from tradewind.audit import AuditLog
 from tradewind.bridge import Bridge, Emit
@@ -205,7 +205,7 @@ class TradewindExecutor(BaseExecutor):
         self._measured.count(metrics.ADOPTED, len(homeless), outcome="refused")
         self._measured.timing(metrics.ADOPTION, time.monotonic() - began_s)
         self.log.info("adopted %d of %d tasks", len(adopted), len(tis))
-        return [*odd, *adoption.put_back(homeless)]
+        return [*odd, *requeue.orphans(homeless)]
 
     def _follow(self, orphan: Orphan) -> None:
         key: Any = orphan.key

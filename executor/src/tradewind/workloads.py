@@ -17,8 +17,8 @@ from uuid import UUID
 from airflow.executors.workloads import ExecuteCallback, ExecuteTask, TestConnection
 from airflow.models.connection_test import ConnectionTestKey
 
-from tradewind import pod_models
-from tradewind._compat import fail_connection_test, launch_id_of, requeue, task_ref
+from tradewind import pod_models, requeue
+from tradewind._compat import fail_connection_test, launch_id_of, task_ref
 from tradewind.bridge import Emit
 from tradewind.dispatch.dispatcher import Outcome
 from tradewind.dispatch.ledger import Launch
@@ -121,7 +121,7 @@ def _write_of(outcome: Outcome) -> Callable[[], object] | None:
         case Verdict.FAILED if isinstance(outcome.key, ConnectionTestKey):
             return functools.partial(fail_connection_test, outcome.key.id, outcome.reason)
         case Verdict.REQUEUE:
-            return functools.partial(requeue, outcome.launch_id)
+            return functools.partial(requeue.by_launch, outcome.launch_id)
     return None
 
 

@@ -6,7 +6,7 @@ class Orphaned:
 
     def __init__(self, workload):
         ti = workload.ti
-        self.key = workload.key
+        self.key, self.state = workload.key, "running"
         self.id, self.external_executor_id = ti.id, ti.external_executor_id
         self.dag_id, self.task_id, self.run_id = ti.dag_id, ti.task_id, ti.run_id
         self.try_number, self.map_index = ti.try_number, ti.map_index
