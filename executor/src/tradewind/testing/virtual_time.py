@@ -23,9 +23,12 @@ _EPOCH_S = 1_767_225_600.0
 def timestamp() -> str:
     """Return the time of the running loop as the API server writes it: whole seconds, UTC.
 
-    Only a virtual loop's time is one that a clock would show.
+    Only a virtual loop's time is one that a clock would show: on any other, whose time is how long
+    the machine has been up, it stands still.
     """
-    now = datetime.fromtimestamp(_EPOCH_S + int(asyncio.get_running_loop().time()), tz=UTC)
+    loop = asyncio.get_running_loop()
+    passed_s = int(loop.time()) if isinstance(loop, VirtualLoop) else 0
+    now = datetime.fromtimestamp(_EPOCH_S + passed_s, tz=UTC)
     return now.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
