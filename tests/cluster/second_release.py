@@ -73,7 +73,7 @@ def changed(target, *, helm, namespace, more):
 
 def _install(target, helm, namespace, files):
     arguments = ["install", airflow_api.RELEASE, str(release.CHART)]
-    for file in [release.VALUES, release.NAMED_VALUES, images.values_file(target), *files]:
+    for file in [release.VALUES, images.values_file(target), *files]:
         arguments += ["--values", str(file)]
     _helm(target, helm, namespace, arguments)
 

@@ -168,23 +168,23 @@ def test_progress_says_what_is_awaited():
 
 
 def test_the_hash_follows_chart_and_values(tmp_path, monkeypatch):
-    named = a_target(is_local=False)
-    chart, values, named_values, image_values = (
-        tmp_path / name for name in ("chart", "v.yaml", "n.yaml", "i.yaml")
+    local = a_target(is_local=True)
+    chart, values, local_values, image_values = (
+        tmp_path / name for name in ("chart", "v.yaml", "l.yaml", "i.yaml")
     )
     chart.mkdir()
     template = chart / "a.yaml"
-    for file in (template, values, named_values, image_values):
+    for file in (template, values, local_values, image_values):
         file.write_text("1")
     monkeypatch.setattr(release, "CHART", chart)
     monkeypatch.setattr(release, "VALUES", values)
-    monkeypatch.setattr(release, "NAMED_VALUES", named_values)
+    monkeypatch.setattr(release, "LOCAL_VALUES", local_values)
     monkeypatch.setattr(release.images, "values_file", lambda _: image_values)
-    seen = [release.inputs_hash(named)]
-    for file in (template, values, named_values, image_values):
+    seen = [release.inputs_hash(local)]
+    for file in (template, values, local_values, image_values):
         file.write_text("2")
-        seen.append(release.inputs_hash(named))
+        seen.append(release.inputs_hash(local))
     template.rename(chart / "b.yaml")
-    seen.append(release.inputs_hash(named))
+    seen.append(release.inputs_hash(local))
     assert len(set(seen)) == len(seen)
-    assert release.inputs_hash(named) == seen[-1]
+    assert release.inputs_hash(local) == seen[-1]

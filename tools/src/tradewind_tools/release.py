@@ -37,8 +37,8 @@ CHART = paths.CHECKOUT / "chart"
 VALUES = paths.CHECKOUT / "environments" / "dev" / "values.yaml"
 DEMO_DAG = "tutorial_taskflow_api"
 """Ships with Airflow: three tasks that hand data to each other."""
-NAMED_VALUES = paths.CHECKOUT / "environments" / "dev" / "named-cluster.yaml"
-"""On top, for a cluster that the user named."""
+LOCAL_VALUES = paths.CHECKOUT / "environments" / "dev" / "local-cluster.yaml"
+"""On top, for the cluster that we started."""
 HASH_LABEL = "tradewind-inputs"
 MANAGED = "app.kubernetes.io/managed-by"
 OURS = "tradewind-tools"
@@ -127,9 +127,9 @@ def refuse_foreign(target: Target, namespace: Mapping[str, Any] | None) -> None:
 
 def value_files(target: Target) -> list[Path]:
     """Return Helm's values files, the last of which wins."""
-    # The node's port of our environment is taken for granted on a cluster of our own only.
-    elsewhere = [] if target.is_local else [NAMED_VALUES]
-    return [VALUES, *elsewhere, images.values_file(target)]
+    # A port of the node is free for certain on a cluster of our own only.
+    ours = [LOCAL_VALUES] if target.is_local else []
+    return [VALUES, *ours, images.values_file(target)]
 
 
 def inputs_hash(target: Target) -> str:
