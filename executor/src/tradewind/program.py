@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 _COMMANDS = {
     "janitor": ("tradewind.janitor.cli", "delete task pods that nobody owns any more", "janitor"),
+    "promote": ("tradewind.promotion.cli", "carry a release to the next environment", "promote"),
 }
 """Name to module with a `main(arguments)`, help, and the extra that brings its requirements."""
 _EXIT_UNUSABLE = 2

@@ -1,0 +1,274 @@
+"""`tradewind promote …`: parses, calls, prints. Exit codes are in docs/contract.md."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tradewind.promotion import check as checks
+from tradewind.promotion import proposal as proposals
+from tradewind.promotion import show, status
+from tradewind.promotion.check import Judge
+from tradewind.promotion.findings import EXIT_REFUSED, Finding, PromotionError, refused
+from tradewind.promotion.forges import choose
+from tradewind.promotion.git import Repository
+from tradewind.promotion.proposal import Cluster, Proposal, Sources
+from tradewind.promotion.publish import Published, publish
+from tradewind.promotion.registry import Registry
+from tradewind.promotion.releases import Releases
+from tradewind.promotion.rules import Overrides
+
+app = typer.Typer(
+    help="Carry a release to the next environment by a pull request of one file: docs/gitops.md.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+Folder = Annotated[Path, typer.Option("--repository", help="Folder of the clone.")]
+Remote = Annotated[str, typer.Option("--remote", help="Remote that holds the main branch.")]
+Main = Annotated[str, typer.Option("--branch", help="The main branch.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Judge and show; push nothing.")]
+Print = Annotated[
+    bool, typer.Option("--print", help="Push the branch, and print the pull request's text.")
+]
+ForgeName = Annotated[
+    str, typer.Option("--forge", help="github, gitlab or gitea, where the host does not tell.")
+]
+Context = Annotated[str, typer.Option("--context", help="Also ask the source's cluster.")]
+Engine = Annotated[str, typer.Option("--engine", help="flux or argocd.")]
+Chart = Annotated[
+    Path | None, typer.Option("--chart", help="Render this chart's folder, not the pinned ones.")
+]
+FreezeReason = Annotated[
+    str, typer.Option("--override-freeze", metavar="REASON", help="Lands in the commit.")
+]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run `promote` with these arguments; return the exit code."""
+    try:
+        app(list(arguments), prog_name="tradewind promote")
+    except PromotionError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return error.exit_code
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+@app.callback(invoke_without_command=True)
+def promote(  # noqa: PLR0913 - options of a command line
+    ctx: typer.Context,
+    *,
+    source: Annotated[str, typer.Option("--from", help="Environment that runs it.")] = "",
+    target: Annotated[str, typer.Option("--to", help="Environment right after it.")] = "",
+    version: Annotated[str, typer.Option(help="Refuse when another one runs there.")] = "",
+    soak: Annotated[
+        str, typer.Option("--override-soak", metavar="REASON", help="Lands in the commit.")
+    ] = "",
+    freeze: FreezeReason = "",
+    context: Context = "",
+    engine: Engine = "flux",
+    chart: Chart = None,
+    forge: ForgeName = "",
+    dry_run: DryRun = False,
+    prints: Print = False,
+    as_json: Json = False,
+    repository: Folder = Path(),
+    remote: Remote = "origin",
+    branch: Main = "main",
+) -> None:
+    """Promote what runs in --from to --to."""
+    if ctx.invoked_subcommand:
+        return
+    if not (source and target):
+        raise typer.BadParameter("name two environments: --from dev --to staging")
+    clone = Repository(folder=repository, remote=remote)
+    chosen = Cluster(context=context, engine=_engine(engine))
+    with _sources(clone, branch=branch, chosen=chosen, chart=chart) as sources:
+        reasons = Overrides(soak=soak, freeze=freeze)
+        found = proposals.promotion(
+            sources, source=source, target=target, version=version, overrides=reasons
+        )
+        if found is None:
+            _nothing(f"{target} runs what {source} runs: nothing to promote", as_json=as_json)
+            return
+        ways = _Ways(dry_run=dry_run, prints=prints, as_json=as_json, forge=forge, main=branch)
+        _go(found, clone=clone, ways=ways)
+
+
+@app.command()
+def rollback(  # noqa: PLR0913 - options of a command line
+    environment: Annotated[str, typer.Argument(help="Environment to take back.")],
+    *,
+    to: Annotated[str, typer.Option(help="Commit that brought the release; default: last.")] = "",
+    freeze: FreezeReason = "",
+    chart: Chart = None,
+    forge: ForgeName = "",
+    dry_run: DryRun = False,
+    prints: Print = False,
+    as_json: Json = False,
+    repository: Folder = Path(),
+    remote: Remote = "origin",
+    branch: Main = "main",
+) -> None:
+    """Go back to an earlier release of an environment."""
+    clone = Repository(folder=repository, remote=remote)
+    with _sources(clone, branch=branch, chosen=Cluster(), chart=chart) as sources:
+        reasons = Overrides(freeze=freeze)
+        found = proposals.rollback(sources, target=environment, to=to, overrides=reasons)
+        ways = _Ways(dry_run=dry_run, prints=prints, as_json=as_json, forge=forge, main=branch)
+        _go(found, clone=clone, ways=ways)
+
+
+@app.command("status")
+def status_command(
+    *,
+    contexts: Annotated[
+        list[str] | None, typer.Option("--context", metavar="ENVIRONMENT=CONTEXT")
+    ] = None,
+    engine: Engine = "flux",
+    as_json: Json = False,
+    repository: Folder = Path(),
+    remote: Remote = "origin",
+    branch: Main = "main",
+) -> None:
+    """Show what each environment pins, runs, and waits for."""
+    named = dict(_pair(text) for text in contexts or [])
+    clone = Repository(folder=repository, remote=remote)
+    releases = Releases(clone, clone.fetch(branch))
+    found = status.rows(releases, contexts=named, engine=_engine(engine), now=datetime.now(UTC))
+    if as_json:
+        sys.stdout.write(show.as_json(found) + "\n")
+    else:
+        show.console().print(show.rows(found))
+
+
+@app.command()
+def check(
+    base: Annotated[str, typer.Argument(help="Commit of the main branch.")],
+    head: Annotated[str, typer.Argument(help="Commit that wants to get there.")],
+    *,
+    source_branch: Annotated[
+        str, typer.Option("--source-branch", help="Name of the pull request's branch.")
+    ] = "",
+    each: Annotated[
+        bool, typer.Option("--each", help="Judge every commit by itself, as a pushed line.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the registry.")] = False,
+    as_json: Json = False,
+    repository: Folder = Path(),
+) -> None:
+    """Judge a change as the server does; exit code 3 when a rule forbids it."""
+    clone = Repository(folder=repository)
+    commits = clone.commit(base), clone.commit(head)
+    registry = None if offline else Registry()
+    judge = Judge(repository=clone, registry=registry, now=datetime.now(UTC))
+    if each:
+        found = checks.check_each(judge, base=commits[0], head=commits[1])
+    else:
+        line = checks.check(judge, base=commits[0], head=commits[1], branch=source_branch)
+        found = [(commits[1], line)]
+    _show_checked(found, as_json=as_json)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """How far to go, and how to tell it."""
+
+    dry_run: bool
+    prints: bool
+    as_json: bool
+    forge: str
+    main: str
+
+
+def _go(found: Proposal, *, clone: Repository, ways: _Ways) -> None:
+    """Print a proposal, and publish it unless it is refused or only shown."""
+    out = show.console()
+    if not ways.as_json:
+        show.proposal(out, found)
+    published: Published | None = None
+    is_refused = bool(refused(found.findings))
+    if not (is_refused or ways.dry_run):
+        url = clone.url()
+        forge = None
+        if not ways.prints:
+            forge = choose.choose(url, named=ways.forge, environment=os.environ)
+        published = publish(found, repository=clone, forge=forge, main=ways.main)
+        if not published.url:
+            page = choose.compare(url, named=ways.forge, branch=found.branch, base=ways.main)
+            published = dataclasses.replace(published, url=page)
+    if ways.as_json:
+        sys.stdout.write(show.as_json(show.proposal_as_dict(found, published)) + "\n")
+    elif published:
+        _tell(found, published=published, prints=ways.prints)
+    if is_refused:
+        sentences = "; ".join(finding.sentence for finding in refused(found.findings))
+        sys.stderr.write(f"refused, nothing was pushed: {sentences}\n")
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _tell(found: Proposal, *, published: Published, prints: bool) -> None:
+    done = "pushed" if published.was_pushed else "holds it already:"
+    lines = [f"branch {published.branch} {done} {published.commit[:12]}", published.url]
+    if prints:
+        lines += ["", found.title, "", found.body]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _show_checked(found: list[tuple[str, list[Finding]]], *, as_json: bool) -> None:
+    out = show.console()
+    if as_json:
+        listed = [{"commit": commit, "findings": line} for commit, line in found]
+        sys.stdout.write(show.as_json(listed) + "\n")
+    for commit, line in () if as_json else found:
+        out.print(commit[:12])
+        out.print(show.findings(line))
+    if any(refused(line) for _, line in found):
+        raise typer.Exit(EXIT_REFUSED)
+
+
+def _nothing(sentence: str, *, as_json: bool) -> None:
+    text = show.as_json({"published": None, "reason": sentence}) if as_json else sentence
+    sys.stdout.write(text + "\n")
+
+
+@contextmanager
+def _sources(
+    clone: Repository, *, branch: str, chosen: Cluster, chart: Path | None
+) -> Iterator[Sources]:
+    clone.require()
+    registry = Registry()
+    try:
+        yield Sources(
+            releases=Releases(clone, clone.fetch(branch)),
+            registry=registry,
+            now=datetime.now(UTC),
+            cluster=chosen,
+            chart=chart,
+        )
+    finally:
+        registry.close()
+
+
+def _engine(name: str) -> str:
+    if name not in {"flux", "argocd"}:
+        raise typer.BadParameter(f"--engine {name!r}: choose flux or argocd")
+    return name
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, joint, context = text.partition("=")
+    if not (name and joint and context):
+        raise typer.BadParameter(f"--context {text!r}: write ENVIRONMENT=CONTEXT")
+    return name, context

@@ -1,0 +1,1 @@
+"""Pull requests by the APIs of GitHub, GitLab and Gitea."""
