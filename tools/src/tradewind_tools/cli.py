@@ -14,6 +14,7 @@ from tradewind_tools import (
     images,
     paths,
     programs,
+    publish,
     release,
     runs,
     status,
@@ -195,6 +196,14 @@ def release_status() -> None:
 def release_logs(words: tuple[str, ...], *, map_index: int | None, try_number: int | None) -> None:
     """Show logs of a component, or of a task through Airflow's API."""
     status.logs(_running(), list(words), map_index=map_index, try_number=try_number)
+
+
+@main.command("publish")
+@click.option("--reversible", is_flag=True, help="The release before runs on this one's database.")
+def publish_command(*, reversible: bool) -> None:
+    """Build wheel, images and chart once, push them, pin them in the first environment."""
+    pin = publish.release(os.environ, is_reversible=reversible)
+    console.out.print(publish.told(pin), soft_wrap=True, markup=False)
 
 
 @main.group("dags")

@@ -107,6 +107,15 @@ def table(pushed: list[Pushed]) -> Table:
     return shown
 
 
+def build_wheel() -> None:
+    """Make dist/ hold the executor's wheel and nothing else."""
+    dist = paths.CHECKOUT / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    source = str(paths.CHECKOUT / "executor")
+    with console.step("building the executor's wheel"):
+        command.run(["uv", "build", "--wheel", "--out-dir", str(dist), source], timeout_s=300)
+
+
 def _push(target: Target, image: Image) -> Pushed:
     tag = source_tag(image)
     found = registry.digest(target.registry, repository=image.repository, tag=tag)
@@ -126,7 +135,7 @@ def _build_and_push(image: Image, reference: str) -> None:
     own = builder.ensure()
     base = base_image.ensure(own)
     if image.needs_wheel:
-        _build_wheel()
+        build_wheel()
     with console.step(f"building image {image.repository}"):
         build = ["env", "DOCKER_BUILDKIT=1", *own.docker, "build"]
         arguments = _build_arguments(image, reference=reference, base=base)
@@ -142,14 +151,6 @@ def _build_arguments(image: Image, *, reference: str, base: str) -> list[str]:
         # Where a proxy re-signs TLS, downloads inside the build must trust what the host trusts.
         arguments += ["--secret", f"id=ca,src={bundle}"]
     return arguments
-
-
-def _build_wheel() -> None:
-    dist = paths.CHECKOUT / "dist"
-    shutil.rmtree(dist, ignore_errors=True)
-    source = str(paths.CHECKOUT / "executor")
-    with console.step("building the executor's wheel"):
-        command.run(["uv", "build", "--wheel", "--out-dir", str(dist), source], timeout_s=300)
 
 
 def _coordinates(target: Target, item: Pushed) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import httpx
 
+from tradewind_tools.errors import WorkFailedError
+
 TIMEOUT_S = 5.0
 MANIFESTS = (
     "application/vnd.oci.image.index.v1+json",
@@ -29,6 +31,30 @@ def digest(registry: str, *, repository: str, tag: str) -> str | None:
         found: str | None = answer.headers.get("Docker-Content-Digest")
         return found if answer.is_success else None
     return None
+
+
+def tag(registry: str, *, repository: str, pushed: str, tag: str) -> None:
+    """Give what is pushed under one tag a second one.
+
+    Anonymous, as everything here; a registry that wants credentials for writing is told so.
+
+    Raises:
+        WorkFailedError: the registry does not take it.
+
+    """
+    host, _, prefix = registry.partition("/")
+    name = f"{prefix}/{repository}" if prefix else repository
+    base = f"{schemes(host)[0]}://{host}/v2/{name}/manifests"
+    try:
+        found = httpx.get(
+            f"{base}/{pushed}", headers={"Accept": ", ".join(MANIFESTS)}, timeout=TIMEOUT_S
+        ).raise_for_status()
+        headers = {"Content-Type": found.headers["Content-Type"]}
+        httpx.put(
+            f"{base}/{tag}", content=found.content, headers=headers, timeout=TIMEOUT_S
+        ).raise_for_status()
+    except httpx.HTTPError as error:
+        raise WorkFailedError(f"{host} does not take {repository}:{tag}: {error}") from error
 
 
 def schemes(host: str) -> tuple[str, ...]:
