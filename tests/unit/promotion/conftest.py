@@ -27,7 +27,6 @@ def command(estate, tmp_path, monkeypatch, capsys):
     from tradewind import program  # noqa: PLC0415 - as the console script does
 
     monkeypatch.setenv("HELM", str(write_helm(tmp_path)))
-    monkeypatch.setenv("COLUMNS", "400")
     for variable in ("GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN", "TRADEWIND_FORGE_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
     for role in ("AUTHOR", "COMMITTER"):

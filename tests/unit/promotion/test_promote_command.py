@@ -222,6 +222,17 @@ def test_going_back_takes_the_release_before(command, estate, registry):
     assert f"Rolled-Back-To: {first}" in estate.show(tip)
 
 
+def test_a_release_whose_chart_is_gone_can_be_left(command, estate, registry):
+    old, new = registry.put_chart("1.0.0"), registry.put_chart("1.1.0")
+    estate.release("staging", with_origin(old, "dev"), moment=ago(days=3))
+    estate.release("staging", with_origin(new, "dev"), moment=ago(days=2))
+    del registry.manifests["charts/tradewind", new.chart_digest]
+    code, out, _ = command("rollback", "staging", "--print")
+    assert code == 0
+    assert "nothing to compare with: the registry has no" in out
+    assert "rollback/staging/1.0.0" in estate.branches()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from tradewind.promotion import guard, messages, order, pins, rules
-from tradewind.promotion.findings import Finding, Level, UnusableError
+from tradewind.promotion.findings import ConflictError, Finding, Level, UnusableError
 from tradewind.promotion.git import Repository
 from tradewind.promotion.guard import Change
 from tradewind.promotion.pins import Pin
@@ -54,7 +54,16 @@ def check(judge: Judge, *, base: str, head: str, branch: str = "") -> list[Findi
 
 
 def check_each(judge: Judge, *, base: str, head: str) -> list[tuple[str, list[Finding]]]:
-    """Return (commit, findings) of every commit that a push adds to the main line, oldest first."""
+    """Return (commit, findings) of every commit that a push adds to the main line, oldest first.
+
+    Raises:
+        ConflictError: the push would take commits off the line; and as `check`.
+
+    """
+    if judge.repository.merge_base(base, head=head) != base:
+        raise ConflictError(
+            f"{head[:12]} does not contain {base[:12]}: fetch the main branch and start from there"
+        )
     found = []
     parent = base
     for commit in judge.repository.line(base, head=head):

@@ -13,13 +13,24 @@ from typing import Annotated
 
 import typer
 
-from tradewind.promotion import check as checks
+from tradewind.promotion import judging, show, status
 from tradewind.promotion import proposal as proposals
-from tradewind.promotion import show, status
-from tradewind.promotion.check import Judge
-from tradewind.promotion.findings import EXIT_REFUSED, Finding, PromotionError, refused
+from tradewind.promotion.findings import EXIT_REFUSED, PromotionError, refused
 from tradewind.promotion.forges import choose
 from tradewind.promotion.git import Repository
+from tradewind.promotion.parameters import (
+    Chart,
+    Context,
+    DryRun,
+    Engine,
+    Folder,
+    ForgeName,
+    FreezeReason,
+    Json,
+    Main,
+    Print,
+    Remote,
+)
 from tradewind.promotion.proposal import Cluster, Proposal, Sources
 from tradewind.promotion.publish import Published, publish
 from tradewind.promotion.registry import Registry
@@ -32,25 +43,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-Folder = Annotated[Path, typer.Option("--repository", help="Folder of the clone.")]
-Remote = Annotated[str, typer.Option("--remote", help="Remote that holds the main branch.")]
-Main = Annotated[str, typer.Option("--branch", help="The main branch.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Judge and show; push nothing.")]
-Print = Annotated[
-    bool, typer.Option("--print", help="Push the branch, and print the pull request's text.")
-]
-ForgeName = Annotated[
-    str, typer.Option("--forge", help="github, gitlab or gitea, where the host does not tell.")
-]
-Context = Annotated[str, typer.Option("--context", help="Also ask the source's cluster.")]
-Engine = Annotated[str, typer.Option("--engine", help="flux or argocd.")]
-Chart = Annotated[
-    Path | None, typer.Option("--chart", help="Render this chart's folder, not the pinned ones.")
-]
-FreezeReason = Annotated[
-    str, typer.Option("--override-freeze", metavar="REASON", help="Lands in the commit.")
-]
+app.command()(judging.check)
+app.command()(judging.diff)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -153,34 +147,6 @@ def status_command(
         show.console().print(show.rows(found))
 
 
-@app.command()
-def check(
-    base: Annotated[str, typer.Argument(help="Commit of the main branch.")],
-    head: Annotated[str, typer.Argument(help="Commit that wants to get there.")],
-    *,
-    source_branch: Annotated[
-        str, typer.Option("--source-branch", help="Name of the pull request's branch.")
-    ] = "",
-    each: Annotated[
-        bool, typer.Option("--each", help="Judge every commit by itself, as a pushed line.")
-    ] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Do not ask the registry.")] = False,
-    as_json: Json = False,
-    repository: Folder = Path(),
-) -> None:
-    """Judge a change as the server does; exit code 3 when a rule forbids it."""
-    clone = Repository(folder=repository)
-    commits = clone.commit(base), clone.commit(head)
-    registry = None if offline else Registry()
-    judge = Judge(repository=clone, registry=registry, now=datetime.now(UTC))
-    if each:
-        found = checks.check_each(judge, base=commits[0], head=commits[1])
-    else:
-        line = checks.check(judge, base=commits[0], head=commits[1], branch=source_branch)
-        found = [(commits[1], line)]
-    _show_checked(found, as_json=as_json)
-
-
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Ways:
     """How far to go, and how to tell it."""
@@ -224,18 +190,6 @@ def _tell(found: Proposal, *, published: Published, prints: bool) -> None:
     if prints:
         lines += ["", found.title, "", found.body]
     sys.stdout.write("\n".join(lines) + "\n")
-
-
-def _show_checked(found: list[tuple[str, list[Finding]]], *, as_json: bool) -> None:
-    out = show.console()
-    if as_json:
-        listed = [{"commit": commit, "findings": line} for commit, line in found]
-        sys.stdout.write(show.as_json(listed) + "\n")
-    for commit, line in () if as_json else found:
-        out.print(commit[:12])
-        out.print(show.findings(line))
-    if any(refused(line) for _, line in found):
-        raise typer.Exit(EXIT_REFUSED)
 
 
 def _nothing(sentence: str, *, as_json: bool) -> None:

@@ -20,6 +20,9 @@ class PromotionError(TradewindError):
 
     exit_code = EXIT_UNUSABLE
 
+    output: str = ""
+    """What a program that failed had printed."""
+
 
 class UnusableError(PromotionError):
     """A file, an argument, a token or a program is missing or malformed."""

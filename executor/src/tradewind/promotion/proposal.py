@@ -8,9 +8,15 @@ from datetime import datetime
 from pathlib import Path
 
 from tradewind.promotion import cluster, drift, helm, messages, rendered, rules
-from tradewind.promotion.findings import Finding, Level, RefusedError, UnusableError
+from tradewind.promotion.findings import (
+    Finding,
+    Level,
+    RefusedError,
+    UnusableError,
+    refused,
+)
 from tradewind.promotion.history import Stay
-from tradewind.promotion.order import Environment, release_path, shown, values_paths
+from tradewind.promotion.order import release_path, shown, values_paths
 from tradewind.promotion.pins import Pin, dump
 from tradewind.promotion.registry import Registry
 from tradewind.promotion.releases import Releases
@@ -105,9 +111,16 @@ def promotion(
         "Soak": soaked,
         "Source-Commit": pin.git_commit,
     } | _reasons(findings, overrides)
-    subject = messages.title(target, pin=pin, source=source)
-    branch = messages.branch(target, pin=pin)
-    return _proposal(sources, hop, pin, present, findings, (source, branch, subject), trailers)
+    draft = _Draft(
+        target=target,
+        source=source,
+        pin=pin,
+        present=present,
+        findings=findings,
+        trailers=trailers,
+        branch=messages.branch(target, pin=pin),
+    )
+    return _finished(draft, sources=sources)
 
 
 def rollback(sources: Sources, *, target: str, to: str, overrides: Overrides) -> Proposal:
@@ -134,10 +147,16 @@ def rollback(sources: Sources, *, target: str, to: str, overrides: Overrides) ->
         "Chart-Digest": pin.chart_digest,
         "Source-Commit": pin.git_commit,
     } | _reasons(findings, overrides)
-    subject = messages.title(target, pin=pin)
-    branch = messages.branch(target, pin=pin, verb="rollback")
-    way = ("", branch, subject)
-    return _proposal(sources, environment, pin, present.pin, findings, way, trailers)
+    draft = _Draft(
+        target=target,
+        source="",
+        pin=pin,
+        present=present.pin,
+        findings=findings,
+        trailers=trailers,
+        branch=messages.branch(target, pin=pin, verb="rollback"),
+    )
+    return _finished(draft, sources=sources)
 
 
 def rendering(sources: Sources, pin: Pin | None, *, environment: str) -> str:
@@ -153,37 +172,50 @@ def rendering(sources: Sources, pin: Pin | None, *, environment: str) -> str:
     return helm.template(chart, environment=environment, values=values)
 
 
-def _proposal(
-    sources: Sources,
-    environment: Environment,
-    pin: Pin,
-    present: Pin | None,
-    findings: list[Finding],
-    way: tuple[str, str, str],
-    trailers: Mapping[str, str],
-) -> Proposal:
-    source, branch, subject = way
-    target = environment.name
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Draft:
+    """A proposal before its rendering and its texts."""
+
+    target: str
+    source: str
+    pin: Pin
+    present: Pin | None
+    findings: list[Finding]
+    trailers: Mapping[str, str]
+    branch: str
+
+
+def _finished(draft: _Draft, *, sources: Sources) -> Proposal:
+    findings, difference = list(draft.findings), Difference("", 0, 0, 0)
     # What is refused anyway is not rendered: the chart may be the very thing that is missing.
-    is_refused = any(finding.level is Level.REFUSED for finding in findings)
-    difference = Difference("", 0, 0, 0)
-    if not is_refused:
-        before = rendering(sources, present, environment=target)
-        after = rendering(sources, pin, environment=target)
+    if not refused(findings):
+        before, notes = _before(draft, sources=sources)
+        after = rendering(sources, draft.pin, environment=draft.target)
+        findings += notes
         difference = rendered.difference(before, after=after)
+    subject = messages.title(draft.target, pin=draft.pin, source=draft.source)
+    body = messages.body(draft.pin, present=draft.present, findings=findings, difference=difference)
     return Proposal(
-        target=target,
-        source=source,
-        pin=pin,
-        present=present,
+        target=draft.target,
+        source=draft.source,
+        pin=draft.pin,
+        present=draft.present,
         findings=tuple(findings),
         difference=difference,
         base=sources.releases.commit,
-        branch=branch,
+        branch=draft.branch,
         title=subject,
-        message=messages.commit(subject, trailers=trailers),
-        body=messages.body(pin, present=present, findings=findings, difference=difference),
+        message=messages.commit(subject, trailers=draft.trailers),
+        body=body,
     )
+
+
+def _before(draft: _Draft, *, sources: Sources) -> tuple[str, list[Finding]]:
+    """Return what renders now. A release that does not even render is what one gets away from."""
+    try:
+        return rendering(sources, draft.present, environment=draft.target), []
+    except RefusedError as error:
+        return "", [Finding("before", Level.NOTE, f"nothing to compare with: {error}")]
 
 
 def _stay(releases: Releases, name: str) -> Stay:

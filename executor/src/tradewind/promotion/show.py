@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,8 +17,11 @@ from rich.table import Table
 from tradewind.promotion.findings import Finding, Level
 from tradewind.promotion.proposal import Proposal
 from tradewind.promotion.publish import Published
+from tradewind.promotion.rendered import Difference
 from tradewind.promotion.status import Row
 
+PIPED_WIDTH = 200
+"""Columns of tables where no terminal sets a width."""
 STYLES = {
     Level.OK: "[green]✓[/green]",
     Level.NOTE: "[blue]i[/blue]",
@@ -27,12 +31,18 @@ STYLES = {
 
 
 def console() -> Console:
-    """Return the console of standard output; a pipe gets no colours and no cut lines."""
-    return Console(soft_wrap=True, highlight=False)
+    """Return the console of standard output; a pipe gets no colours and wide tables."""
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Console(soft_wrap=True, highlight=False, width=width)
 
 
-def findings(found: Iterable[Finding]) -> Table:
-    """Return one row a finding."""
+def checked(out: Console, title: str, *, findings: Iterable[Finding]) -> None:
+    """Print what was judged."""
+    out.print(f"[bold]{escape(title)}[/bold]")
+    out.print(_table(findings))
+
+
+def _table(found: Iterable[Finding]) -> Table:
     table = Table(box=None, show_header=False, padding=(0, 1))
     for finding in found:
         table.add_row(STYLES[finding.level], finding.rule, escape(finding.sentence))
@@ -41,11 +51,18 @@ def findings(found: Iterable[Finding]) -> Table:
 
 def proposal(out: Console, shown: Proposal) -> None:
     """Print title, findings and difference."""
-    out.print(f"[bold]{escape(shown.title)}[/bold]")
-    out.print(findings(shown.findings))
-    out.print(f"{shown.path}: {shown.difference.summary}")
-    if shown.difference.text:
-        out.print(Syntax(shown.difference.text, "diff", background_color="default"))
+    reviewed(out, shown.title, findings=shown.findings, difference=shown.difference)
+
+
+def reviewed(
+    out: Console, title: str, *, findings: Iterable[Finding], difference: Difference
+) -> None:
+    """Print what was judged and what renders otherwise."""
+    out.print(f"[bold]{escape(title)}[/bold]")
+    out.print(_table(findings))
+    out.print(f"  rendered: {difference.summary}")
+    if difference.text:
+        out.print(Syntax(difference.text, "diff", background_color="default"))
 
 
 def rows(found: Sequence[Row]) -> Table:

@@ -1,0 +1,160 @@
+"""Releases on real parts: git, a registry, Helm, kubectl's Kustomize, kubeconform."""
+
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from estate import Estate
+
+from tradewind.promotion.pins import Pin
+from tradewind.promotion.registry import Registry
+
+ROOT = Path(__file__).parents[2]
+KUBERNETES = "1.36"
+STARTS_WITHIN_S = 30
+
+
+def program(variable):
+    """Return the path that the environment names, or fail with what to do."""
+    path = os.environ.get(variable, "")
+    if not Path(path).is_file():
+        pytest.fail(f"{variable}={path!r} is no program: run the tests with `./task test:gitops`")
+    return path
+
+
+def run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, f"{' '.join(words[:4])}: {done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def registry_host(tmp_path_factory):
+    """Start distribution's registry on loopback; yield its host."""
+    folder = tmp_path_factory.mktemp("registry")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{free.getsockname()[1]}"
+    settings = {
+        "version": 0.1,
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
+        "http": {"addr": host},
+    }
+    (folder / "config.yml").write_text(yaml.safe_dump(settings))
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [program("OCI_REGISTRY"), "serve", str(folder / "config.yml")],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
+        )
+    try:
+        _wait(host, process)
+        yield host
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait(host, process):
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while True:
+        assert process.poll() is None, "the registry ended"
+        try:
+            httpx.get(f"http://{host}/v2/").raise_for_status()
+        except httpx.TransportError:
+            assert time.monotonic() < deadline, "the registry does not answer"
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture(scope="session")
+def release_chart(registry_host, tmp_path_factory):
+    """Return what packages the repository's chart as a version and pushes it; gives its pin."""
+
+    @functools.cache
+    def release(version, **values):
+        # Once a session: packages of the same chart differ in their times, so in their digests.
+        folder = tmp_path_factory.mktemp(f"chart-{version}")
+        chart = folder / "chart"
+        shutil.copytree(ROOT / "chart", chart)
+        defaults = (chart / "values.yaml").read_text()
+        digests = f"sha256:{version.replace('.', '0'):f<64}"
+        (chart / "values.yaml").write_text(defaults.replace('digest: ""', f'digest: "{digests}"'))
+        package = ("--version", version, "--app-version", version)
+        helm = program("HELM4")
+        run(helm, "package", str(chart), *package, "--destination", str(folder))
+        pushed = f"oci://{registry_host}/charts"
+        run(helm, "push", str(folder / f"tradewind-{version}.tgz"), pushed, "--plain-http")
+        chart_url = f"{pushed}/tradewind"
+        found = Registry().digest(f"{chart_url}:{version}")
+        return Pin(
+            chart=chart_url,
+            chart_version=version,
+            chart_digest=found,
+            app_version=version,
+            git_commit="0" * 40,
+            **values,
+        )
+
+    return release
+
+
+@pytest.fixture
+def estate(tmp_path):
+    """Return a git server that has this repository's environments."""
+    made = Estate(tmp_path)
+    shutil.rmtree(made.clone / "environments")
+    shutil.copytree(ROOT / "environments", made.clone / "environments")
+    # No weekday is frozen in a test, whatever day it is.
+    order = "environments: [{name: dev}, {name: staging, soak: 1h}, {name: prod, soak: 24h}]\n"
+    made.merge({"environments/order.yaml": order})
+    return made
+
+
+@pytest.fixture
+def command(estate, monkeypatch, capsys):
+    """Return what runs `tradewind promote …` in the clone: exit code, output, errors."""
+    from tradewind import program as console_script  # noqa: PLC0415 - as it does
+
+    monkeypatch.setenv("HELM", program("HELM4"))
+    monkeypatch.setenv("KUBECONFORM", program("KUBECONFORM"))
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
+
+    def call(*words):
+        code = console_script.main(["promote", *words, f"--repository={estate.clone}"])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def schemas(tmp_path_factory):
+    """Return kubeconform's location of Kubernetes' schemas."""
+    script = ROOT / "tests" / "chart" / "schemas.py"
+    folder = tmp_path_factory.mktemp("schemas")
+    return run(sys.executable, str(script), str(folder), KUBERNETES).strip()
+
+
+@pytest.fixture
+def kustomized(estate):
+    """Return what builds an environment's folder as Flux does: its documents."""
+
+    def build(name):
+        text = run(program("KUBECTL"), "kustomize", str(estate.clone / "environments" / name))
+        return list(yaml.safe_load_all(text))
+
+    return build
