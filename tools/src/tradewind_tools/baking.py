@@ -26,7 +26,8 @@ def bake(text: str, *, values: Mapping[str, Mapping[str, str]]) -> str:
     wanted = {
         f"{path}.{key}": value for path, keys in values.items() for key, value in keys.items()
     }
-    lines, way = [], []
+    lines: list[str] = []
+    way: list[str] = []
     for line in text.splitlines():
         found = LINE.match(line)
         if found:

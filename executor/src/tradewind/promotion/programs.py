@@ -43,9 +43,9 @@ def run(
         raise UnreachableError(f"`{shown(command)}` ran longer than {TIMEOUT_S:.0f} s") from error
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip()).decode(errors="replace")[-SAID_CHARS:]
-        error = failure(f"`{shown(command)}` failed: {said or f'exit code {done.returncode}'}")
-        error.output = done.stdout.decode(errors="replace")
-        raise error
+        ended = failure(f"`{shown(command)}` failed: {said or f'exit code {done.returncode}'}")
+        ended.output = done.stdout.decode(errors="replace")
+        raise ended
     # Not by subprocess itself: it turns \r\n into \n, and a file's text has to stay what it is.
     return done.stdout.decode(errors="surrogateescape")
 
