@@ -5,7 +5,8 @@ ValueError of the default `Metrics`, which every test runs with; the one that fe
 never raises. docs/contract.md repeats the table and a test keeps both in step.
 
 Label values come from small closed sets (causes, classes of status, namespaces): a task's or pod's
-name as a label would make a time series of each.
+name as a label would make a time series of each. What tasks cost is told by DAG, as Airflow's own
+metrics are: there are hundreds at most.
 """
 
 from __future__ import annotations
@@ -221,6 +222,30 @@ LAUNCH_LATENCY = Timer(
     "ms",
     ("temperature",),
     "From queued to the worker's start of the task, in a `warm` or `cold` pod that boarded",
+)
+DAG_CPU_USED = Counter(
+    "tradewind.dag.cpu_used",
+    "ms",
+    ("dag_id",),
+    "Processor time that tasks used, as their pods told at their end",
+)
+DAG_CPU_REQUESTED = Counter(
+    "tradewind.dag.cpu_requested",
+    "ms",
+    ("dag_id",),
+    "Processor time that the same tasks had requested: cores by time",
+)
+DAG_MEMORY_USED = Counter(
+    "tradewind.dag.memory_used",
+    "MiB s",
+    ("dag_id",),
+    "Peak memory of tasks by time, page cache included",
+)
+DAG_MEMORY_REQUESTED = Counter(
+    "tradewind.dag.memory_requested",
+    "MiB s",
+    ("dag_id",),
+    "Memory that the same tasks had requested, by time",
 )
 SYNC = Timer("tradewind.sync", "ms", (), "One `sync` on the scheduler's thread")
 ADOPTED = Counter(

@@ -126,7 +126,8 @@ class Ends:
         queued_s = facts.queued_s if facts is not None and is_ours else None
         measured = measurement.measure(entry.pod, queued_s=queued_s, miss=entry.missed or "")
         if measured is not None:
-            self._counters.measured_launch(measured)
+            dag_id = entry.pod.metadata.annotations.get("dag_id", "")
+            self._counters.measured_launch(measured, dag_id=dag_id)
             self._launches.note("measured", entry, measured.encode())
 
     def _verdict(self, end: End, facts: TaskFacts | None) -> Verdict:

@@ -6,7 +6,7 @@ Every change of a counter is told to the metrics too, so that no place can forge
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tradewind import metrics
@@ -17,6 +17,8 @@ from tradewind.dispatch.gates.parking import Parking
 from tradewind.dispatch.ledger import Entry, Ledger, Phase
 from tradewind.metrics import UNMEASURED, Metrics
 from tradewind.pods import labels, state
+
+MEBIBYTE = 2**20
 
 
 @dataclass(slots=True)
@@ -97,8 +99,13 @@ class Counters:
         """Note how long a pod's container took to run on its node."""
         self.measured.timing(metrics.SCHEDULED_TO_STARTED, waited_s)
 
-    def measured_launch(self, measured: Measured) -> None:
-        """Note how long a launch took to its task's start."""
+    def measured_launch(self, measured: Measured, *, dag_id: str) -> None:
+        """Note how long a launch took to its task's start, and what the task used and requested.
+
+        `dag_id` is empty for a workload of no DAG.
+        """
+        for metric, amount in _usage(measured) if dag_id else ():
+            self.measured.count(metric, amount, dag_id=dag_id)
         if measured.run_ms is not None:
             waited_s = measured.run_ms / 1000
             kind = measured.temperature
@@ -132,6 +139,20 @@ class Counters:
         for namespace in self._crowded:
             count = stats.parked_by_namespace.get(namespace, 0)
             self.measured.gauge(metrics.PARKED, count, namespace=namespace)
+
+
+def _usage(measured: Measured) -> Iterator[tuple[metrics.Counter, int]]:
+    """Yield what is known; a request counts only beside its use, so that both can be compared."""
+    seconds = measured.duration_s
+    if seconds is None or seconds < 0:
+        return
+    if measured.cpu_s is not None:
+        yield metrics.DAG_CPU_USED, round(measured.cpu_s * 1000)
+        yield metrics.DAG_CPU_REQUESTED, round((measured.cpu_request_s or 0) * seconds * 1000)
+    if measured.peak_memory_bytes is not None:
+        requested = measured.memory_request_bytes or 0
+        yield metrics.DAG_MEMORY_USED, round(measured.peak_memory_bytes / MEBIBYTE * seconds)
+        yield metrics.DAG_MEMORY_REQUESTED, round(requested / MEBIBYTE * seconds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ def measure(pod: Pod, *, queued_s: float | None, miss: str = "") -> Measured | N
         delivered_ms=after_ms(said.delivered_s),
         run_ms=after_ms(said.run_s),
         user_code_ms=after_ms(said.user_code_s),
+        duration_s=_between(said.delivered_s, said.ended_s),
         peak_memory_bytes=said.peak_memory_bytes,
         cpu_s=said.cpu_s,
         memory_request_bytes=_whole(_amount(requests, "memory")),
@@ -80,6 +81,10 @@ def _bounds(measured: Measured) -> str:
     said = (("requested", measured.memory_request_bytes), ("limit", measured.memory_limit_bytes))
     known = [f"{word} {quantities.mebibytes(Decimal(count))}" for word, count in said if count]
     return f" ({', '.join(known)})" if known else ""
+
+
+def _between(begin_s: float | None, end_s: float | None) -> float | None:
+    return None if begin_s is None or end_s is None else round(end_s - begin_s, 3)
 
 
 def _amount(amounts: Mapping[str, Quantity], resource: str) -> Decimal | None:

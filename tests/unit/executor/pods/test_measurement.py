@@ -23,6 +23,15 @@ def test_milliseconds_count_from_the_rows_queued():
     assert steps == (250, 1000, 1500, 2000)
 
 
+@pytest.mark.parametrize(
+    ("delivered_s", "ended_s", "expected"),
+    [(101.0, 121.5, 20.5), (None, 121.5, None), (101.0, None, None)],
+)
+def test_a_workload_lasted_from_its_arrival_to_its_end(delivered_s, ended_s, expected):
+    farewell = Farewell(ended="ran", delivered_s=delivered_s, ended_s=ended_s)
+    assert measurement.measure(ended(farewell), queued_s=None).duration_s == expected
+
+
 @pytest.mark.parametrize(("pool", "expected"), [(None, "cold"), ("default", "warm")])
 def test_a_pod_of_a_pool_is_warm(pool, expected):
     assert measurement.measure(ended(pool=pool), queued_s=None).temperature == expected
