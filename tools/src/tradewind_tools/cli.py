@@ -11,6 +11,7 @@ from rich.markup import escape
 from tradewind_tools import (
     chart_values,
     console,
+    image_contents,
     images,
     paths,
     programs,
@@ -135,10 +136,29 @@ def images_group() -> None:
 @images_group.command("push")
 def images_push() -> None:
     """Build what changed, push it, write the chart's image values."""
+    console.out.print(images.table(_pushed()[1]))
+
+
+@images_group.command("sbom")
+def images_sbom() -> None:
+    """Write each image's bill of materials; show sizes and layers."""
+    chosen, pushed = _pushed()
+    console.out.print(image_contents.table(chosen, image_contents.write_bills(chosen, pushed)))
+
+
+@images_group.command("smoke")
+def images_smoke() -> None:
+    """Run each image's own smoke test; exit code 1 at the first claim that does not hold."""
+    chosen, pushed = _pushed()
+    for item in pushed:
+        console.out.print(image_contents.smoke(chosen, item).rstrip(), markup=False)
+
+
+def _pushed() -> tuple[target.Target, list[images.Pushed]]:
     chosen = _target()
     if chosen.is_local:
         bringup.up(_layout())
-    console.out.print(images.table(images.push(chosen)))
+    return chosen, images.push(chosen)
 
 
 @main.group("chart")
