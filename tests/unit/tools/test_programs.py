@@ -45,6 +45,7 @@ def compiler(modules, monkeypatch):
         f"#!{sys.executable}\n"
         "import os, sys\n"
         f"open({str(calls)!r}, 'a').write('x')\n"
+        f"open({str(modules / 'arguments')!r}, 'w').write(' '.join(sys.argv))\n"
         "if os.environ.get('FAIL'): sys.exit('boom: cannot compile')\n"
         "open(sys.argv[sys.argv.index('-o') + 1], 'w').write('binary')\n"
     )
@@ -109,6 +110,14 @@ def test_key_changes_with_either_module_file(modules, file):
     path = modules / "programs" / "etcd" / file
     path.write_text(path.read_text() + "\n")
     assert programs.load("etcd").key != before
+
+
+def test_tags_reach_the_compiler_and_the_key(compiler, monkeypatch):
+    before = programs.load("etcd").key
+    monkeypatch.setattr(programs, "TAGS", {"etcd": ("small", "quick")})
+    assert programs.load("etcd").key != before
+    programs.ensure("etcd")
+    assert "-tags=small,quick" in (compiler.parent / "arguments").read_text().split()
 
 
 def test_built_once_and_then_found(compiler):
