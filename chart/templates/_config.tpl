@@ -72,6 +72,7 @@ logging:
   base_log_folder: /tmp/logs
   # Does not follow base_log_folder, and a DAG processor that cannot write there ends.
   dag_processor_child_process_log_directory: /tmp/logs/dag_processor
+{{- include "tradewind.metrics.config" . }}
 scheduler:
   enable_health_check: "True"
 {{- if not (include "tradewind.executor.isLocal" .) }}

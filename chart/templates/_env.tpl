@@ -97,6 +97,9 @@ Environment of a component: dict "root" $ "values" .Values.scheduler "secrets" (
 {{- $secrets := $root.Values.secrets -}}
 {{- $env := include "tradewind.env.base" $root | fromYaml -}}
 {{- $_ := set $env "AIRFLOW_CONFIG" "/etc/airflow/airflow.cfg" -}}
+{{- if $root.Values.metrics.enabled -}}
+{{- $_ := set $env "AIRFLOW__METRICS__STATSD_PREFIX" (dict "valueFrom" (dict "fieldRef" (dict "fieldPath" "metadata.name"))) -}}
+{{- end -}}
 {{- $env = merge $env (include "tradewind.env.database" (dict "root" $root "direct" .direct) | fromYaml) -}}
 {{- range .secrets }}
 {{- if eq . "fernet" }}

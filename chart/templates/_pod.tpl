@@ -44,7 +44,7 @@ annotations:
 {{- with include "tradewind.pod.placement" . }}
 {{ . }}
 {{- end }}
-terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
 securityContext:
   {{- include "tradewind.podSecurityContext" $root.Values.podSecurity.airflow | nindent 2 }}
 initContainers:
@@ -58,7 +58,7 @@ containers:
   - {{- toYaml (mergeOverwrite $container (deepCopy $values.container)) | nindent 4 }}
 volumes:
   - name: tmp
-    emptyDir: {sizeLimit: {{ $values.tmpSizeLimit | quote }}}
+    emptyDir: {sizeLimit: {{ include "tradewind.text" $values.tmpSizeLimit | quote }}}
   {{- include "tradewind.component.configVolume" . | nindent 2 }}
   {{- include "tradewind.shared.volumes" $root | nindent 2 }}
   {{- if .dags }}
@@ -150,7 +150,7 @@ says although the migration Job is no hook, and costs 0.06 CPU seconds.
   image: {{ include "tradewind.image" (dict "root" .root "image" .root.Values.image) | quote }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
   command: [python, -I, /opt/tradewind/bin/metadata_db.py, wait-migrations]
-  args: ["--timeout-seconds={{ .root.Values.migrations.waitTimeoutSeconds }}"]
+  args: ["--timeout-seconds={{ int64 .root.Values.migrations.waitTimeoutSeconds }}"]
   env:
     {{- include "tradewind.env.component" (dict "root" .root "values" .values) | nindent 4 }}
   resources:

@@ -22,6 +22,8 @@ CASES = {
 Document = dict[str, Any]
 # libyaml's, ten times the speed; as safe as the other.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Custom resources; nobody has schemas of them offline.
+CUSTOM = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor"}
 STARTS_PODS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 
 

@@ -7,11 +7,9 @@ import subprocess
 
 import pytest
 import yaml
-from rendered import CASES, task_templates
+from rendered import CASES, CUSTOM, task_templates
 
 KUBERNETES_VERSIONS = ["1.30", "1.36"]
-# Custom resources; nobody has schemas of them offline.
-CUSTOM = {"HTTPRoute"}
 
 
 def judged(kubeconform, location, manifests):

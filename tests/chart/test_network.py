@@ -9,6 +9,7 @@ from rendered import pods
 METADATA = "169.254.169.254"
 PUBLIC, PRIVATE = "1.1.1.1", "10.1.2.3"
 STRANGER = End(labels=(("app", "stranger"),), namespace="tradewind")
+SOMEBODY = '[{"podSelector": {"matchLabels": {"app": "somebody"}}}]'
 ABROAD = End(labels=(("app", "stranger"),), namespace="elsewhere")
 
 
@@ -145,6 +146,42 @@ def test_tasks_of_other_namespaces_reach_the_api_and_no_database(render):
         assert allowed(documents, task, End(address=PRIVATE), port=6443)
     impostor = ends(documents, namespace="team-c")["task"]
     assert not allowed(documents, impostor, found["postgresql"], port=5432)
+
+
+def test_metrics_are_sent_by_those_who_have_some_and_read_by_prometheus_alone(render):
+    documents = render("metrics")
+    found = ends(documents)
+    exporter = found["metrics"]
+    senders = {
+        component
+        for component, end in found.items()
+        if end != exporter and allowed(documents, end, exporter, port=9125, protocol="UDP")
+    }
+    assert senders == {"api-server", "scheduler", "dag-processor", "triggerer", "task"}
+    prometheus = End(labels=(("app", "prometheus"),), namespace="monitoring")
+    for receiver, port in ((exporter, 9102), (found["janitor"], 8080)):
+        assert allowed(documents, prometheus, receiver, port=port)
+        assert not allowed(documents, STRANGER, receiver, port=port)
+    assert not allowed(documents, exporter, End(address=PUBLIC), port=443)
+
+
+def test_tasks_of_other_namespaces_send_metrics_too(render_values):
+    documents = render_values("--set=metrics.enabled=true", "--set=executor.namespaces={team-a}")
+    exporter, task = ends(documents)["metrics"], ends(documents, namespace="team-a")["task"]
+    assert allowed(documents, task, exporter, port=9125, protocol="UDP")
+
+
+@pytest.mark.parametrize("narrowed", [[], [f"--set-json=networkPolicy.apiServerFrom={SOMEBODY}"]])
+def test_the_janitor_reaches_airflow_and_kubernetes_and_nothing_else(render_values, narrowed):
+    login = "--set=janitor.airflowLogin.existingSecret=login"
+    documents = render_values(login, *narrowed)
+    found = ends(documents)
+    reached = {
+        (receiver, port) for sender, receiver, port in connections(documents) if sender == "janitor"
+    }
+    assert reached == {("api-server", 8080)}
+    assert allowed(documents, found["janitor"], End(address=PRIVATE), port=6443)
+    assert not allowed(documents, found["janitor"], End(address=PUBLIC), port=80)
 
 
 def test_names_are_resolved_by_everybody_who_asks(render):

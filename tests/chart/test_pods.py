@@ -158,7 +158,7 @@ def test_every_reference_to_an_own_object_is_met(documents):
             assert ("ServiceAccount", pod["spec"]["serviceAccountName"]) in own, component
     text = "\n".join(json.dumps(pod) for _, pod in pods(documents))
     for kind, name in sorted(own):
-        unread = name.endswith(("-pod-template", "-extra"))
+        unread = name.endswith(("-pod-template", "-extra", "-dashboards"))
         if kind in {"Secret", "ConfigMap"} and not unread:
             assert f'"{name}"' in text, f"{kind} {name} is used by nobody"
 

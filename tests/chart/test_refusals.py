@@ -159,6 +159,17 @@ REFUSED = [
         {"networkPolicy.extraEgress": {"worker": []}},
         "networkPolicy.extraEgress.worker is no component: write one of api-server",
     ),
+    # Metrics.
+    (
+        "metrics-to-two-places",
+        {"metrics.enabled": True, "airflow.config": {"metrics": {"statsd_host": "mine"}}},
+        "airflow.config.metrics.statsd_host is set by metrics.enabled, for the exporter",
+    ),
+    (
+        "alerts-about-nothing",
+        {"metrics.prometheusRule.enabled": True},
+        "metrics.prometheusRule.enabled is true, but nothing sends metrics: set metrics.enabled",
+    ),
     # Secrets.
     (
         "secret-in-config",

@@ -10,8 +10,8 @@ import subprocess
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from rendered import CASES, LOADER, task_templates
-from test_kubernetes_schemas import CUSTOM, KUBERNETES_VERSIONS
+from rendered import CASES, CUSTOM, LOADER, task_templates
+from test_kubernetes_schemas import KUBERNETES_VERSIONS
 from valid_values import DEFINITIONS, leaves, values
 
 from conftest import helm_template

@@ -13,11 +13,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from rendered import CASES, CHART, LOADER, pods
+from rendered import CASES, CHART, CUSTOM, LOADER, pods
 
 from tradewind.client.errors import ApiError
 
-CUSTOM = {"HTTPRoute"}
 PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses"}
 PLURALS["ValidatingAdmissionPolicy"] = "validatingadmissionpolicies"
 CLUSTER_WIDE = {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}

@@ -9,7 +9,7 @@ metadata:
   {{- include "tradewind.metadata" . | nindent 2 }}
 spec:
   {{- if not (and .values.autoscaling .values.autoscaling.enabled) }}
-  replicas: {{ .values.replicas }}
+  replicas: {{ int64 .values.replicas }}
   {{- end }}
   # The new one answers before the old one goes: tasks talk to this Service all the time.
   strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}

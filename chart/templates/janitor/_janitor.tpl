@@ -27,7 +27,8 @@ ask Airflow, for without Airflow's word it deletes nothing.
 {{- $values := .Values.janitor -}}
 TRADEWIND_JANITOR_NAMESPACES: {{ .Release.Namespace | quote }}
 TRADEWIND_JANITOR_INSTALLATION: {{ include "tradewind.janitor.installation" . }}
-TRADEWIND_JANITOR_AIRFLOW_URL: {{ include "tradewind.executionApiUrl" . | trimSuffix "/execution/" }}
+{{- /* Not the execution API: where it is apart, it serves tasks alone. */}}
+TRADEWIND_JANITOR_AIRFLOW_URL: http://{{ include "tradewind.serviceAddress" (dict "root" . "component" "api-server") }}
 TRADEWIND_JANITOR_AIRFLOW_USERNAME:
   {{- include "tradewind.env.secretKey" (dict "name" $values.airflowLogin.existingSecret "key" $values.airflowLogin.usernameKey) | nindent 2 }}
 TRADEWIND_JANITOR_AIRFLOW_PASSWORD_FILE: /run/secrets/tradewind/airflow-login/password

@@ -6,7 +6,7 @@ another Job, and the same spec is not run again.
 {{- $values := .Values.migrations -}}
 {{- $args := list "python" "/opt/tradewind/bin/migrate.py" (printf "--timeout-seconds=%d" (int $values.waitTimeoutSeconds)) -}}
 {{- $env := include "tradewind.migrate.adminUser" . | fromYaml -}}
-backoffLimit: {{ $values.backoffLimit }}
+backoffLimit: {{ int64 $values.backoffLimit }}
 template:
   {{- include "tradewind.once.pod" (dict "root" . "component" "migrate" "values" $values "args" $args "env" $env "direct" true) | nindent 2 }}
 {{- end -}}

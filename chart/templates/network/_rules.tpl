@@ -18,13 +18,13 @@ not written here is denied. Peers are pods of this release; `task` is in every n
 {{- end }}
 {{- end -}}
 
-{{/* One rule: dict "root" "side" "from" or "to", "components" (list …) "port" */}}
+{{/* One rule: dict "root" "side" "from" or "to", "components" (list …) "port" ["protocol" "UDP"] */}}
 {{- define "tradewind.network.rule" -}}
 - {{ .side }}:
     {{- range $component := .components }}
     {{- include "tradewind.network.peer" (dict "root" $.root "component" $component "away" $.away) | nindent 4 }}
     {{- end }}
-  ports: [{protocol: TCP, port: {{ .port }}}]
+  ports: [{protocol: {{ .protocol | default "TCP" }}, port: {{ .port }}}]
 {{- end -}}
 
 {{/* Addresses: dict "cidrs" (list …) "ports" (list …) */}}
@@ -99,6 +99,7 @@ api-server:
   ingress:
     {{- if .Values.networkPolicy.apiServerFrom }}
     {{- $visitors := ternary (append $callers "scheduler" | uniq) $callers (ne $boards "") }}
+    {{- if include "tradewind.janitor.enabled" . }}{{ $visitors = append $visitors "janitor" }}{{ end }}
     {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $visitors "port" 8080) | nindent 4 }}
     - from:
         {{- toYaml .Values.networkPolicy.apiServerFrom | nindent 8 }}
@@ -178,6 +179,20 @@ bootstrap: {}
 {{- if .Values.dbCleanup.enabled }}
 db-cleanup: {}
 {{- end }}
+{{- if include "tradewind.janitor.enabled" . }}
+janitor:
+  ingress:
+    {{- include "tradewind.metrics.readers" (dict "root" . "port" 8080) | nindent 4 }}
+  egress:
+    {{- include "tradewind.network.kubernetesApi" . | nindent 4 }}
+    {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" (list "api-server") "port" 8080) | nindent 4 }}
+{{- end }}
+{{- if .Values.metrics.enabled }}
+metrics:
+  ingress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" (include "tradewind.metrics.senders" . | fromJsonArray) "port" 9125 "protocol" "UDP") | nindent 4 }}
+    {{- include "tradewind.metrics.readers" (dict "root" . "port" 9102) | nindent 4 }}
+{{- end }}
 test:
   egress:
     {{- include "tradewind.network.rule" (dict "root" . "side" "to" "components" $servers "port" 8080) | nindent 4 }}
@@ -198,7 +213,7 @@ postgresql:
 {{- define "tradewind.network.egress" -}}
 {{- $root := .root -}}
 {{- $clients := include "tradewind.network.clients" $root | fromJsonArray -}}
-{{- if ne .component "postgresql" }}
+{{- if not (has .component (list "postgresql" "metrics")) }}
 {{ include "tradewind.network.dns" $root }}
 {{- end }}
 {{- if has .component $clients }}
@@ -207,6 +222,9 @@ postgresql:
 {{ include "tradewind.network.database" (dict "root" $root "direct" true) }}
 {{- end }}
 {{- include "tradewind.network.loki" . }}
+{{- if and $root.Values.metrics.enabled (has .component (include "tradewind.metrics.senders" $root | fromJsonArray)) }}
+{{ include "tradewind.network.rule" (dict "root" $root "side" "to" "components" (list "metrics") "port" 9125 "protocol" "UDP" "away" (eq .component "task")) }}
+{{- end }}
 {{- with concat (.rules.egress | default list) (get $root.Values.networkPolicy.extraEgress .component | default list) }}
 {{ toYaml . }}
 {{- end }}

@@ -5,7 +5,7 @@
 {{- with include "tradewind.pod.placement" (dict "root" . "component" "postgresql" "values" (merge (dict "replicas" 1) $values)) }}
 {{- . | nindent 0 }}
 {{- end }}
-terminationGracePeriodSeconds: {{ $values.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ int64 $values.terminationGracePeriodSeconds }}
 securityContext:
   {{- include "tradewind.podSecurityContext" .Values.podSecurity.postgresql | nindent 2 }}
 containers:

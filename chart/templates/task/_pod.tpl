@@ -29,7 +29,7 @@ spec:
 {{ . }}
 {{- end }}
 restartPolicy: Never
-terminationGracePeriodSeconds: {{ $task.terminationGracePeriodSeconds }}
+terminationGracePeriodSeconds: {{ int64 $task.terminationGracePeriodSeconds }}
 securityContext:
   {{- include "tradewind.podSecurityContext" .Values.podSecurity.airflow | nindent 2 }}
 {{- with $init }}
@@ -56,7 +56,7 @@ containers:
       {{- end }}
 volumes:
   - name: tmp
-    emptyDir: {sizeLimit: {{ $task.tmpSizeLimit | quote }}}
+    emptyDir: {sizeLimit: {{ include "tradewind.text" $task.tmpSizeLimit | quote }}}
   {{- include "tradewind.shared.volumes" . | nindent 2 }}
   {{- include "tradewind.dags.volumes" . | nindent 2 }}
   {{- include "tradewind.loki.volumes" . | nindent 2 }}

@@ -103,13 +103,15 @@ PATHS = {
     "databaseCleanup.schedule": "dbCleanup.schedule",
     "databaseCleanup.retentionDays": "dbCleanup.retentionDays",
     "networkPolicies.enabled": "networkPolicy.enabled",
+    "statsd.enabled": "metrics.enabled",
+    "statsd.resources": "metrics.resources",
 }
 REASONS = {
     "redis": "there is no Celery: a pod per task needs no broker",
     "flower": "there is no Celery",
     "workers": "there are no workers; shapes of task pods are executor.podTemplate and profiles",
     "cleanup": "the executor deletes ended pods itself",
-    "statsd": "the chart installs no exporter: airflow.config.metrics names yours",
+    "statsd": "the exporter names metrics as docs/metrics.md says, and has no settings of its own",
     "logs": "logs lie in /tmp of their pod: airflow.config.logging keeps them elsewhere",
     "postgresql": "PostgreSQL runs unless database.external names another; its data does not move",
     "migrateDatabaseJob": "migrations are a plain Job that everything waits for, without settings",
