@@ -63,6 +63,7 @@ def test_nothing_that_was_set_is_lost_in_silence():
         ("git-sync", "executor.podTemplate.nodeSelector", {"pool": "airflow"}),
         ("celery", "executor.podTemplate.resources.limits", {"memory": "4Gi"}),
         ("celery", "executor.podTemplate.nodeSelector", {"pool": "workers"}),
+        ("celery", "metrics.enabled", True),
         ("single-sign-on", "image.repository", "registry.example.com/data/airflow"),
         ("single-sign-on", "apiServer.ingress.hosts", ["airflow.example.com"]),
         ("single-sign-on", "apiServer.ingress.tlsSecret", "airflow-tls"),
