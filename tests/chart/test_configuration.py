@@ -25,7 +25,13 @@ def test_tasks_get_the_configuration_of_tasks_alone(render):
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY",
+        "AIRFLOW__METRICS__LEGACY_NAMES_ON",
+        "AIRFLOW__METRICS__METRICS_BLOCK_LIST",
+        "AIRFLOW__METRICS__STATSD_HOST",
+        "AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED",
         "AIRFLOW__METRICS__STATSD_ON",
+        "AIRFLOW__METRICS__STATSD_PORT",
+        "AIRFLOW__METRICS__STATSD_PREFIX",
     }
 
 
@@ -170,7 +176,7 @@ def test_fields_of_pods_and_containers_go_over_ours(render):
 def test_certificates_of_a_company_are_trusted_by_components_and_tasks(render):
     for component, pod in pods(render("everything-on")):
         container = own_container(pod)
-        if component in {"postgresql", "pgbouncer"}:
+        if component in {"postgresql", "pgbouncer", "metrics"}:
             continue
         assert environment(container)["SSL_CERT_FILE"]["value"] == "/etc/tradewind/ca/ca-bundle.crt"
         assert "/etc/tradewind/ca" in {m["mountPath"] for m in container["volumeMounts"]}
