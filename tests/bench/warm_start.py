@@ -1,7 +1,8 @@
 """How soon a queued task's own code runs: in warm pods, cold, and fifty at once.
 
 Two releases of the same chart, image and values but for the executor and its warm pool: this
-executor's, whose pods fetch their workload, and Airflow's KubernetesExecutor. `user code` is when
+executor's, whose pods fetch their workload, and Airflow's KubernetesExecutor, which is installed
+after the warm rows, so that its idle components take nothing from them. `user code` is when
 the task's first line ran, by its own clock, which is that of the same machine on a one-node
 cluster. Where a warm launch's milliseconds went is read from its row in Airflow's audit log.
 Prints tables, or JSON with --json; the load of the machine at each phase goes with the figures.
@@ -14,9 +15,10 @@ import signal
 import statistics
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+import psutil
 from dag_runs import run_all
 from launch_latency import EXECUTORS, QUIET
 from release_under_test import under_test
@@ -30,8 +32,9 @@ from tradewind_tools import kubectl
 DAG_FILES = [Path(__file__).parent / "dags" / f"{name}.py" for name in ("warm_start", "cold_start")]
 IN_A_ROW, AT_ONCE = 8, 50
 FEW, MANY = 10, 50
-SETTLED_S = 12.0
-"""An idle pod that has run for so long has imported everything and waits."""
+CALM, CALM_WITHIN_S = 0.5, 90.0
+"""Share of the processors that may be busy as a phase begins, for two seconds; and how long that is
+waited for."""
 FILL_WITHIN_S = 600
 ROWS_WITHIN_S = 120
 VALUES = {
@@ -84,23 +87,28 @@ class Release:
         )
 
     def await_idle(self, count):
-        """Wait until so many idle pods have started long enough ago."""
+        """Wait until so many idle pods have imported everything, and the machine is calm."""
         deadline = time.monotonic() + FILL_WITHIN_S
-        while (settled := sum(map(_has_settled, self._idle_pods()))) != count:
-            assert time.monotonic() < deadline, f"{settled} of {count} idle pods"
+        while (waiting := sum(map(_waits, self._idle_pods()))) != count:
+            assert time.monotonic() < deadline, f"{waiting} of {count} idle pods"
             time.sleep(2)
+        await_calm()
 
     def _idle_pods(self):
         selector = "tradewind/pool,!tradewind/launch-id"
         return kubectl.items(self.target, "pods", "-n", self.airflow.namespace, "-l", selector)
 
 
-def _has_settled(pod):
+def _waits(pod):
     [status] = pod["status"].get("containerStatuses") or [{}]
-    started = status.get("state", {}).get("running", {}).get("startedAt")
-    if started is None:
-        return False
-    return (datetime.now(UTC) - datetime.fromisoformat(started)).total_seconds() > SETTLED_S
+    return "running" in status.get("state", {}) and status.get("started", False)
+
+
+def await_calm():
+    """Wait until the machine is calm; on one that never is, the figures show its load."""
+    deadline = time.monotonic() + CALM_WITHIN_S
+    while psutil.cpu_percent(interval=2.0) > 100 * CALM and time.monotonic() < deadline:
+        pass
 
 
 def warm(ours, tasks, tick):
@@ -117,6 +125,7 @@ def warm(ours, tasks, tick):
 
 def cold(ours, theirs, runs, tick):
     """Run the same task on both in turn, in a pod that no pool has."""
+    await_calm()
     found = {release.name: [] for release in (ours, theirs)}
     for _ in range(runs + 1):
         for release in (ours, theirs):
@@ -127,14 +136,16 @@ def cold(ours, theirs, runs, tick):
 
 def burst(release, *, idle=None):
     """Run fifty tasks at once, after the pool has that many idle pods."""
-    if idle is not None:
+    if idle is None:
+        await_calm()
+    else:
         release.await_idle(idle)
     run_id, found = release.run("burst")
     rows = [] if idle is None else release.rows("burst", run_id, AT_ONCE)
     return {"tasks": list(found.values()), "rows": rows}
 
 
-def measure(ours, theirs, options, progress):
+def measure(ours, install_upstream, options, progress):
     """Return every phase, each with the machine's load at its beginning."""
     figures = {}
 
@@ -147,6 +158,7 @@ def measure(ours, theirs, options, progress):
             options.save.write_text(json.dumps(figures))
 
     phase("warm", options.tasks, lambda tick: warm(ours, options.tasks, tick))
+    theirs = install_upstream()
     phase("cold", options.runs + 1, lambda tick: cold(ours, theirs, options.runs, tick))
     if not options.without_bursts:
         phase("burst, 10 warm", 1, lambda _: burst(ours, idle=FEW))
@@ -200,16 +212,18 @@ def main():
     # Both releases are removed, too, when the time of the run is over.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
-        releases = []
-        for name, executor in EXECUTORS.items():
+
+        def install(name):
             more = json.loads(json.dumps(VALUES))
             if name == "tradewind":
                 more["executor"]["warmPools"] = {"default": FEW}
-            helm = os.environ["HELM4"]
+            helm, executor = os.environ["HELM4"], EXECUTORS[name]
             release = installed(target, helm=helm, executor=executor, dags=DAG_FILES, more=more)
-            releases.append(Release(name, target, stack.enter_context(release)))
+            return Release(name, target, stack.enter_context(release))
+
+        ours = install("tradewind")
         progress = stack.enter_context(Progress(console=Console(stderr=True)))
-        figures = measure(*releases, options, progress)
+        figures = measure(ours, lambda: install("upstream"), options, progress)
     goals = judged(figures)
     if options.json:
         print(json.dumps({"goals": goals, "phases": figures}, indent=2))

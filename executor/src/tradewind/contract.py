@@ -48,6 +48,10 @@ ENV_PRELOAD = "TRADEWIND_PRELOAD"
 """Modules of the user's, separated by commas, that the worker imports before it boards."""
 ENV_ASKING = "TRADEWIND_START_BUDGET"
 """Seconds the worker goes on asking whether its task may start while Airflow does not answer."""
+ENV_READY_FILE = "TRADEWIND_READY_FILE"
+"""Where an idle pod's worker makes a file once it has imported everything."""
+READY_FILE = "/tmp/tradewind-ready"  # noqa: S108 - of the pod alone; a foreign one costs pace only
+"""That file: the startup probe of idle pods looks for it."""
 TERMINATION_FILE = "/dev/termination-log"
 """Kubernetes' default `terminationMessagePath`; at most 4,096 bytes of it are kept."""
 

@@ -21,8 +21,18 @@ WORKER = ("python", "-m", "tradewind.worker")
 """Arguments of the task's container, not its command: an image's entrypoint may wrap them."""
 TOKEN_VOLUME = "tradewind-token"  # noqa: S105 - the name of a volume
 
+READY_PROBE: Manifest = {
+    "exec": {"command": ["test", "-e", contract.READY_FILE]},
+    # Longer than imports take on a node at rest: a probe that fails leaves an event.
+    "initialDelaySeconds": 3,
+    "periodSeconds": 2,
+    # Never: the kubelet would kill a pod that a launch may have claimed already.
+    "failureThreshold": 2**31 - 1,
+}
+"""Startup probe of idle pods. It ends once it has passed, so that waiting costs nothing."""
+
 _FOLDER, _FILE = posixpath.split(contract.TOKEN_FILE)
-_OF_ONE_LAUNCH = frozenset({contract.ENV_TEMPLATE, contract.ENV_BUDGET})
+_OF_ONE_LAUNCH = frozenset({contract.ENV_TEMPLATE, contract.ENV_BUDGET, contract.ENV_READY_FILE})
 """Variables that differ between a pod that waits and one that was made for a launch."""
 _RESERVED_ENV = _OF_ONE_LAUNCH | {
     contract.ENV_URL,
@@ -103,7 +113,9 @@ def _container(container: Manifest, boarding: Boarding, *, idle: bool) -> Manife
         contract.ENV_TOKEN_FILE: contract.TOKEN_FILE,
         contract.ENV_HOLD: f"{boarding.hold_s:g}",
     }
-    if not idle:
+    if idle:
+        env[contract.ENV_READY_FILE] = contract.READY_FILE
+    else:
         env[contract.ENV_BUDGET] = f"{boarding.budget_s:g}"
     farewell = container.get("terminationMessagePath") or contract.TERMINATION_FILE
     if farewell != contract.TERMINATION_FILE:
@@ -114,6 +126,8 @@ def _container(container: Manifest, boarding: Boarding, *, idle: bool) -> Manife
         "env": [*said, *({"name": name, "value": value} for name, value in env.items())],
         "volumeMounts": [*mounts, mount],
     }
+    if idle and not container.get("startupProbe"):
+        ours["startupProbe"] = READY_PROBE
     return container | ours
 
 
@@ -167,7 +181,10 @@ def _general(container: Manifest) -> Manifest:
     if container.get("name") != BASE_CONTAINER:
         return container
     env = [one for one in container.get("env") or () if one.get("name") not in _OF_ONE_LAUNCH]
-    return container | {"env": env}
+    general = container | {"env": env}
+    if general.get("startupProbe") == READY_PROBE:
+        del general["startupProbe"]
+    return general
 
 
 def _unreserved(said: Mapping[str, str] | None, reserved: frozenset[str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ the task waiting, and a sidecar that fails must not fail it.
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
 from enum import Enum
 
 from tradewind.client.models import Container, ContainerStatus, Pod, Terminated
@@ -55,6 +57,22 @@ def base_status(pod: Pod) -> ContainerStatus | None:
         if status.name == BASE_CONTAINER:
             return status
     return None
+
+
+def is_ready(pod: Pod) -> bool:
+    """Whether the base container runs and has passed its startup probe, where it has one."""
+    base = base_status(pod)
+    return base is not None and base.state.running is not None and base.started is not False
+
+
+def running_since_s(pod: Pod) -> float:
+    """Return since when the base container runs, seconds since 1970; infinity if it does not."""
+    base = base_status(pod)
+    running = None if base is None else base.state.running
+    try:
+        return datetime.fromisoformat((running and running.started_at) or "").timestamp()
+    except ValueError:
+        return math.inf
 
 
 def has_started(pod: Pod) -> bool:

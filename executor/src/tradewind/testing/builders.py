@@ -90,9 +90,14 @@ def condition(kind: str, reason: str, message: str = "", *, status: str = "True"
     return {"conditions": [told]}
 
 
-def base_running() -> dict[str, Any]:
-    """Return the status of a pod whose task runs."""
-    return _base("Running", {"running": {"startedAt": "2026-01-01T00:00:00Z"}})
+def base_running(
+    since: str = "2026-01-01T00:00:00Z", *, started: bool | None = None
+) -> dict[str, Any]:
+    """Return the status of a pod whose task runs; `started` is what its startup probe says."""
+    status = _base("Running", {"running": {"startedAt": since}})
+    if started is not None:
+        status["containerStatuses"][0]["started"] = started
+    return status
 
 
 def base_ended(exit_code: int = 0, **terminated: Any) -> dict[str, Any]:

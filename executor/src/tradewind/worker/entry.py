@@ -128,6 +128,7 @@ def _board(environment: Mapping[str, str], departure: Departure) -> Delivery:
         worker=boarding.WORKER,
         tls=preload.tls_context,
     )
+    _tell_ready(environment.get(contract.ENV_READY_FILE))
     log.info("waiting for a workload from %s", settings.url)
     said = boarding.board(endpoint, settings, tell=log.warning, rng=random.SystemRandom())
     if isinstance(said, End):
@@ -135,6 +136,16 @@ def _board(environment: Mapping[str, str], departure: Departure) -> Delivery:
     delivery = Delivery(workload=said.workload, delivered_s=time.time(), cpu_s=cgroup.cpu_s())
     endpoint.close()
     return delivery
+
+
+def _tell_ready(file: str | None) -> None:
+    """Let the startup probe of an idle pod pass; others have none."""
+    if not file:
+        return
+    try:
+        Path(file).touch()
+    except OSError as error:
+        log.warning("this pod stays unready until it has a task: %s", error)
 
 
 def _leave(departure: Departure, exit_code: int, farewell: Farewell) -> NoReturn:

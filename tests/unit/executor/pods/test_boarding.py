@@ -213,6 +213,21 @@ def test_an_idle_pod_has_no_task_and_waits_without_end():
     assert pod["spec"]["restartPolicy"] == "Never"
 
 
+def test_an_idle_pod_is_ready_once_its_worker_says_so_and_others_are_at_once():
+    idle, own = rendered(IDLE), rendered(LAUNCH)
+    file = env_of(idle)[contract.ENV_READY_FILE]
+    assert base_of(idle)["startupProbe"]["exec"]["command"] == ["test", "-e", file]
+    assert contract.ENV_READY_FILE not in env_of(own)
+    assert "startupProbe" not in base_of(own)
+
+
+def test_a_startup_probe_of_the_template_stays():
+    probe = {"exec": {"command": ["true"]}}
+    pods = [rendered(one, in_base(startupProbe=probe)) for one in (IDLE, LAUNCH)]
+    assert [base_of(pod)["startupProbe"] for pod in pods] == [probe, probe]
+    assert len({hash_of(pod) for pod in pods}) == 1
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -66,10 +66,11 @@ def test_a_task_runs_from_boarding_to_farewell(airflow, pod, a_task, dag_file, t
     assert imported_since(tmp_path / "imports", farewell.delivered_s) == []
 
 
-def test_sigterm_ends_an_idle_pod_at_once(airflow, pod):
+def test_an_idle_pod_says_when_it_waits_and_sigterm_ends_it_at_once(airflow, pod, tmp_path):
     airflow.boarding = deque([endpoint_says(204, after_s=60)])
-    idle = pod()
+    idle = pod(TRADEWIND_READY_FILE=str(tmp_path / "ready"))
     until(lambda: airflow.requests)
+    assert (tmp_path / "ready").exists()
     idle.process.send_signal(signal.SIGTERM)
     assert idle.ended() == 0
     assert idle.farewell.ended == "not_started"

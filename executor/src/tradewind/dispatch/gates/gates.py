@@ -12,7 +12,7 @@ from tradewind.dispatch.gates.breaker import Breaker
 from tradewind.dispatch.gates.starts import Starts
 from tradewind.dispatch.gates.window import Window
 from tradewind.dispatch.publish_policy import Feedback
-from tradewind.pods import state
+from tradewind.pods import labels, state
 from tradewind.pods.state import PodState
 
 _ON_ITS_WAY = frozenset({"", "PodInitializing", "ContainerCreating"})
@@ -118,6 +118,8 @@ class Gates:
                 self._pending.discard(launch_id)
                 if is_begun:
                     self.starts.started(launch_id, now_s)
+                elif labels.POOL in pod.metadata.labels:
+                    self.starts.was_claimed(launch_id, now_s)
                 else:
                     self.starts.runs(launch_id, now_s)
             case PodState.SUCCEEDED:

@@ -5,6 +5,9 @@ imports for seconds of processor time, and fifty importing at once take as long 
 would. Pods that wait for something other than the node's attention (no node fits, an image that
 cannot be pulled) do not count: they would hold back launches that could start.
 
+A pod of a warm pool that was just claimed takes room too, until its task begins: it does not wait
+for any, but others would slow it down.
+
 The adaptive limit learns from start times. While starts take about as long as the best ones did,
 it doubles, so that a large cluster is not fed with a spoon; once they took markedly longer it is
 halved, and from then on grows by a constant.
@@ -67,6 +70,8 @@ class Starts:
         self._learned = FIRST_LIMIT
         self._began: dict[UUID, float] = {}
         self._importing: dict[UUID, float] = {}
+        self._claimed: set[UUID] = set()
+        """Those of them that had imported before; how long they take says nothing of the others."""
         self._round: list[float] = []
         self._best_s = math.inf
         self._was_full = False
@@ -81,11 +86,16 @@ class Starts:
         """Pods that may be starting at once."""
         return self._fixed or self._learned
 
+    @property
+    def claimed(self) -> int:
+        """Pods of warm pools whose launch has not begun its task yet."""
+        return len(self._claimed)
+
     def hold_s(self, now_s: float, *, in_flight: int) -> float:
         """Return 0 when one more may start beside `in_flight` creates, else infinity or a wait."""
         if len(self._began) + in_flight < self.limit:
             return 0.0
-        self._was_full = True
+        self._was_full |= len(self._began) - len(self._claimed) + in_flight >= self.limit
         self._drop_stuck(now_s)
         if len(self._began) + in_flight < self.limit:
             return 0.0
@@ -106,6 +116,12 @@ class Starts:
         if launch_id in self._began:
             self._importing.setdefault(launch_id, now_s)
 
+    def was_claimed(self, launch_id: UUID, now_s: float) -> None:
+        """Note that it has a pod that ran before; a no-op when it is known."""
+        if launch_id not in self._began:
+            self._began[launch_id] = self._importing[launch_id] = now_s
+            self._claimed.add(launch_id)
+
     def ended(self, launch_id: UUID, now_s: float) -> None:
         """Note that its base container ended, perhaps before its task was seen to begin."""
         if now_s - self._importing.get(launch_id, -math.inf) <= BRIEF_S:
@@ -115,9 +131,9 @@ class Starts:
 
     def started(self, launch_id: UUID, now_s: float) -> None:
         """Note that its task began, and learn from how long that took."""
-        self._importing.pop(launch_id, None)
-        began_s = self._began.pop(launch_id, None)
-        if began_s is None or began_s < self._cut_s:
+        began_s, was_claimed = self._began.get(launch_id), launch_id in self._claimed
+        self.left(launch_id)
+        if began_s is None or was_claimed or began_s < self._cut_s:
             return  # Begun before the last cut: the same crowd must not count twice.
         self._round.append(now_s - began_s)
         if len(self._round) >= max(LEAST_LIMIT, self._learned // 2):
@@ -127,6 +143,7 @@ class Starts:
         """Note that it went or waits for something else."""
         self._began.pop(launch_id, None)
         self._importing.pop(launch_id, None)
+        self._claimed.discard(launch_id)
 
     def _learn(self, now_s: float) -> None:
         typical_s = statistics.median(self._round)

@@ -150,7 +150,8 @@ class Claims:
             return "refused"
         if not entry.shape or not self._is_known(entry.shape):
             return "no_pool"
-        return "starting" if self._picture.starting(entry.shape) else "empty"
+        starting = self._picture.starting(self._clock.utc_s(), template=entry.shape)
+        return "starting" if starting else "empty"
 
     async def claim(self, entry: Entry, manifest: Manifest, member: Member) -> Answer:
         """Claim the reserved pod, or the next ones, for the launch. Never raises `ClusterError`."""

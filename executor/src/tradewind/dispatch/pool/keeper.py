@@ -152,7 +152,9 @@ class Keeper:
         unseen = self.writes.unseen(pool.name)
         short_s = self._shortage.lasts_s(pool.name, is_short=alive + unseen < target, now_s=now_s)
         self._ceilings.reached(pool.name, alive=alive)
-        may_create = self._may_create(pool, short_s, alive=alive + unseen, now_s=now_s)
+        may_create = self._may_create(
+            pool, short_s, alive=alive + unseen, target=target, now_s=now_s
+        )
         return self._wants(
             target=target,
             template=pool.template,
@@ -166,21 +168,28 @@ class Keeper:
         claiming, draining = (self.picture.reserved(why) for why in ("claim", "drain"))
         return Wanted(claiming=claiming, draining=draining, **wanted)
 
-    def _may_create(self, pool: Pool, short_for_s: float, *, alive: int, now_s: float) -> int:
+    def _may_create(
+        self, pool: Pool, short_for_s: float, *, alive: int, target: int, now_s: float
+    ) -> int:
         if self._holds.holds(pool.name, now_s=now_s):
             return 0
         room = self._ceilings.room(pool.name, alive=alive, now_s=now_s)
-        return min(room, rooms.may_create(self._pressure(pool, short_for_s, now_s)))
+        pressure = self._pressure(pool, short_for_s, now_s, is_half_full=2 * alive >= target)
+        return min(room, rooms.may_create(pressure))
 
-    def _pressure(self, pool: Pool, short_for_s: float, now_s: float) -> Pressure:
-        starting = self.picture.starting() + self.writes.unseen()
+    def _pressure(
+        self, pool: Pool, short_for_s: float, now_s: float, *, is_half_full: bool
+    ) -> Pressure:
+        starting = self.picture.starting(self.clock.utc_s()) + self.writes.unseen()
         parked = pool.namespace in self.launches.parked()
         return Pressure(
             launches_wait=parked or self.launches.waits_for_a_start(),
             is_down=self._is_down() or not self.aims.renderer.boards(),
             claims_in_flight=self.claims.in_flight,
+            claimed=self.gates.starts.claimed,
             since_claim_s=now_s - self.claims.last_s,
             short_for_s=short_for_s,
+            is_half_full=is_half_full,
             starting=starting,
             starting_most=self.starting_most,
             start_room=self.gates.start_room() - starting,
@@ -288,7 +297,7 @@ class Keeper:
         for member in self.picture.members():
             age_s = utc_s - member.created_s
             oldest[member.pool] = max(oldest.get(member.pool, 0.0), age_s)
-            if member.standing is Standing.IDLE and age_s >= PROVEN_AFTER_S:
+            if member.is_claimable and age_s >= PROVEN_AFTER_S:
                 self._holds.worked(member.pool)
         for pool in self.aims.all():
             self.counters.pool(

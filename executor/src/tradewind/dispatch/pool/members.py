@@ -20,6 +20,9 @@ from tradewind.dispatch.gates.gates import is_held_up
 from tradewind.pods import labels, state
 from tradewind.pods.state import PodState
 
+IMPORTS_WITHIN_S = 60.0
+"""A worker that runs for so long is taken for a waiting one, whatever its probe says: it may be one
+that cannot pass, and the pool would never fill."""
 SELECTOR = f"{labels.POOL},!{labels.LAUNCH_ID}"
 """Pods of pools that no launch has claimed."""
 
@@ -28,9 +31,9 @@ class Standing(Enum):
     """Where a pod of a pool stands."""
 
     STARTING = auto()
-    """Its container does not run yet."""
+    """Its container does not run yet, or its worker still imports."""
     IDLE = auto()
-    """Its container runs: it may be claimed, though it may still be importing."""
+    """Its worker waits."""
     DRAINING = auto()
     """Told to go; nobody may claim it."""
     ENDED = auto()
@@ -57,6 +60,19 @@ class Member:
     def uid(self) -> str:
         """The pod's."""
         return self.pod.metadata.uid
+
+    @property
+    def is_claimable(self) -> bool:
+        """Whether a launch may have it: one that still imports is sooner ready than a new pod."""
+        runs = state.of(self.pod) is PodState.RUNNING
+        is_alive = self.standing in {Standing.IDLE, Standing.STARTING}
+        return is_alive and runs and not self.is_leaving
+
+    def is_starting(self, utc_s: float) -> bool:
+        """Whether it takes from its node what a start takes, at that moment."""
+        if self.standing is not Standing.STARTING:
+            return False
+        return utc_s - state.running_since_s(self.pod) < IMPORTS_WITHIN_S
 
     @property
     def is_held_up(self) -> bool:
@@ -89,9 +105,10 @@ def choose(
     busy: AbstractSet[str],
     at_random: random.Random | None = None,
 ) -> Member | None:
-    """Return the idle pod that a launch of that shape claims, or None when there is none.
+    """Return the pod that a launch of that shape claims, or None when there is none.
 
-    The oldest: it has imported everything, and it is the next to be replaced for its age.
+    The oldest of those that wait: it is the next to be replaced for its age. Where none waits, the
+    oldest that imports.
 
     Args:
         members: of any pool and shape.
@@ -103,11 +120,9 @@ def choose(
     fit = [
         member
         for member in members
-        if member.standing is Standing.IDLE
-        and member.template == template
-        and not member.is_leaving
-        and member.uid not in busy
+        if member.is_claimable and member.template == template and member.uid not in busy
     ]
+    fit = [member for member in fit if member.standing is Standing.IDLE] or fit
     if fit and at_random is not None:
         return at_random.choice(fit)
     return min(fit, key=lambda member: (member.created_s, member.pod.metadata.name), default=None)
@@ -122,7 +137,7 @@ def _standing(pod: Pod) -> Standing:
         return Standing.ENDED
     if marks.get(labels.DRAINING) == "true" or where is PodState.DELETING:
         return Standing.DRAINING
-    return Standing.IDLE if where is PodState.RUNNING else Standing.STARTING
+    return Standing.IDLE if state.is_ready(pod) else Standing.STARTING
 
 
 def _seconds(timestamp: str | None) -> float:

@@ -68,10 +68,10 @@ class Picture:
         """Return how many idle pods nobody here has reserved, by template."""
         return {template: len(idle) for template, idle in self._idle.items()}
 
-    def starting(self, template: str | None = None) -> int:
-        """Return how many pods are starting, of one template or of any."""
+    def starting(self, utc_s: float, *, template: str | None = None) -> int:
+        """Return how many pods are starting at that moment, of one template or of any."""
         return sum(
-            member.standing is Standing.STARTING and template in {None, member.template}
+            member.is_starting(utc_s) and template in {None, member.template}
             for member in self._members.values()
         )
 

@@ -164,7 +164,7 @@ class Pools:
                 self.keeper.started(member.pool, self._clock.now_s() - began_s)
         else:
             self._starting_since_s.setdefault(uid, self._clock.now_s())
-        if member.standing is Standing.IDLE:
+        if member.is_claimable:
             self.keeper.launches.pump()
         was_free = before is not None and before.standing in {Standing.IDLE, Standing.STARTING}
         marked = labels.DRAINING in pod.metadata.labels

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 
 from tradewind.dispatch.pool.plan import CREATE_BATCH
 
-SHADOW_S = 1.0
+SHADOW_S = 3.0
 """A launch that has just got its pod needs the node's processors more than its replacement does."""
 MOST_SHADOW_S = 5.0
-"""A pool that is short for so long is refilled although claims go on: they would drain it for good.
-"""
+"""A pool that is short for so long and less than half full is refilled although claims go on: they
+would drain it for good."""
 FIRST_HOLD_S = 5.0
 MOST_HOLD_S = 300.0
 FIRST_CEILING_S = 30.0
@@ -30,9 +30,12 @@ class Pressure:
     is_down: bool
     """Whether the API server is presumed down, or the endpoint at which pods board."""
     claims_in_flight: int
+    claimed: int
+    """Launches whose claimed pod has not begun their task yet."""
     since_claim_s: float
     short_for_s: float
     """How long the pool has had fewer pods than it wants."""
+    is_half_full: bool
     starting: int
     """Pods of pools that start now, those being created included."""
     starting_most: int
@@ -45,8 +48,9 @@ def may_create(pressure: Pressure) -> int:
     """Return how many pods the pool may create now."""
     if pressure.launches_wait or pressure.is_down:
         return 0
-    in_shadow = pressure.claims_in_flight > 0 or pressure.since_claim_s < SHADOW_S
-    if in_shadow and pressure.short_for_s < MOST_SHADOW_S:
+    claims = pressure.claims_in_flight + pressure.claimed
+    in_shadow = claims > 0 or pressure.since_claim_s < SHADOW_S
+    if in_shadow and (pressure.is_half_full or pressure.short_for_s < MOST_SHADOW_S):
         return 0
     room = min(pressure.starting_most - pressure.starting, pressure.start_room)
     return max(0, min(CREATE_BATCH, room))

@@ -61,6 +61,15 @@ def test_what_a_pod_counts_as(status, pending, starting):
     assert (gate.pending, len(gate.starts)) == (pending, starting)
 
 
+def test_a_pod_of_a_pool_takes_a_start_until_its_task_begins():
+    gate = gates()
+    pod = a_pod(status=base_running(), labels={"tradewind/pool": "p"})
+    gate.saw(ONE, pod, 0, is_begun=False)
+    assert (len(gate.starts), gate.starts.claimed) == (1, 1)
+    gate.saw(ONE, pod, 1, is_begun=True)
+    assert (len(gate.starts), gate.starts.claimed) == (0, 0)
+
+
 def test_max_pending_pods_holds_until_one_starts():
     gate = gates(pending=1)
     gate.saw(ONE, a_pod(status=UNSCHEDULABLE), 0)

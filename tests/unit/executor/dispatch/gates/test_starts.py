@@ -147,3 +147,26 @@ def test_a_container_that_ended_unseen_stops_counting_and_teaches_nothing():
     starts.begun(UUID(int=1), 0)
     starts.ended(UUID(int=1), 2)
     assert len(starts) == 0
+
+
+def test_a_claimed_pod_takes_room_until_its_task_begins():
+    starts, launch_id = Starts(fixed=1), UUID(int=1)
+    starts.was_claimed(launch_id, 0)
+    assert (starts.claimed, starts.importing(0)) == (1, [launch_id])
+    assert starts.hold_s(0, in_flight=0) > 0
+    starts.started(launch_id, 1)
+    assert (starts.claimed, starts.hold_s(1, in_flight=0)) == (0, 0)
+
+
+def test_claimed_pods_teach_nothing_of_how_long_starts_take():
+    """They take a tenth of it, against which every start from nothing would seem slow."""
+    starts = Starts()
+    for number in range(2 * FIRST_LIMIT):
+        starts.was_claimed(UUID(int=number), 0)
+    assert starts.hold_s(0, in_flight=0) > 0, "they fill the room"
+    for number in range(2 * FIRST_LIMIT):
+        starts.started(UUID(int=number), 0.1)
+    for number in range(100, 100 + LEAST_LIMIT):
+        starts.begun(UUID(int=number), 1)
+        starts.started(UUID(int=number), 6)
+    assert starts.limit == FIRST_LIMIT

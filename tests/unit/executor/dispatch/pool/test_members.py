@@ -27,6 +27,8 @@ def a_member(uid="u1", *, labels=IDLE, status=None, created="2026-01-01T00:00:00
         pytest.param({}, {}, {}, Standing.STARTING, id="just-created"),
         pytest.param({}, base_waiting("ContainerCreating"), {}, Standing.STARTING, id="starting"),
         pytest.param({}, base_running(), {}, Standing.IDLE, id="running"),
+        pytest.param({}, base_running(started=False), {}, Standing.STARTING, id="importing"),
+        pytest.param({}, base_running(started=True), {}, Standing.IDLE, id="waiting"),
         pytest.param(
             {"tradewind/draining": "true"}, base_running(), {}, Standing.DRAINING, id="marked"
         ),

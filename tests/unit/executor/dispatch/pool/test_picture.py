@@ -1,11 +1,17 @@
+from datetime import UTC, datetime
+
 import pytest
 
-from tradewind.dispatch.pool.members import Standing
+from tradewind.dispatch.pool.members import IMPORTS_WITHIN_S, Standing
 from tradewind.dispatch.pool.picture import Picture
 from tradewind.testing.builders import a_pod, base_running
 from tradewind.watch.reflector import Change, Listing
 
 LABELS = {"tradewind/pool": "p", "tradewind/template": "h1", "tradewind/installation": "ours"}
+
+
+NOW_S = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+"""When the builders' containers began to run."""
 
 
 def change(uid="u1", *, version="1", gone=False, status=None, **labels):
@@ -86,5 +92,24 @@ def test_it_counts_by_pool_and_standing():
     starting = {"phase": "Pending"}
     picture = a_picture(change("u1"), change("u2", status=starting), change("u3", status=starting))
     assert picture.standing() == {("p", Standing.IDLE): 1, ("p", Standing.STARTING): 2}
-    assert picture.starting("h1") == picture.starting() == 2
-    assert picture.starting("h2") == 0
+    assert picture.starting(NOW_S, template="h1") == picture.starting(NOW_S) == 2
+    assert picture.starting(NOW_S, template="h2") == 0
+
+
+def test_a_pod_that_imports_may_be_claimed_after_those_that_wait():
+    imports = base_running(started=False)
+    picture = a_picture(change("u1", status=imports), change("u2"))
+    assert picture.free() == {"h1": 2}
+    assert [picture.take("h1").uid for _ in range(2)] == ["u2", "u1"]
+
+
+@pytest.mark.parametrize(
+    ("after_s", "starting"),
+    [
+        pytest.param(1, 1, id="it-imports"),
+        pytest.param(IMPORTS_WITHIN_S, 0, id="for-so-long-that-its-probe-cannot-pass"),
+    ],
+)
+def test_how_long_a_running_pod_counts_as_starting(after_s, starting):
+    imports = base_running(started=False)
+    assert a_picture(change(status=imports)).starting(NOW_S + after_s) == starting
