@@ -150,6 +150,29 @@ def schemas(tmp_path_factory):
 
 
 @pytest.fixture
+def applied_by_argo(estate, tmp_path):
+    """Return what makes an environment's Application as Argo CD does: Go's templates and sprig."""
+
+    def expand(name):
+        folder = tmp_path / f"generator-{name}"
+        (folder / "templates").mkdir(parents=True)
+        (folder / "Chart.yaml").write_text("{apiVersion: v2, name: generator, version: 0.0.0}")
+        file = estate.clone / "environments" / "base" / "argocd" / "applicationset.yaml"
+        template = yaml.safe_load(file.read_text())["spec"]["template"]
+        text = yaml.safe_dump(
+            {"apiVersion": "argoproj.io/v1alpha1", "kind": "Application"} | template
+        )
+        (folder / "templates" / "all.yaml").write_text(f"{{{{ with .Values }}}}{text}{{{{ end }}}}")
+        found = estate.clone / "environments" / name / "release.yaml"
+        generated = yaml.safe_load(found.read_text()) | {"path": {"basename": name}}
+        values = folder / "generated.yaml"
+        values.write_text(yaml.safe_dump(generated))
+        return yaml.safe_load(run(program("HELM4"), "template", str(folder), f"--values={values}"))
+
+    return expand
+
+
+@pytest.fixture
 def kustomized(estate):
     """Return what builds an environment's folder as Flux does: its documents."""
 

@@ -39,6 +39,23 @@ def test_flux_gets_chart_version_and_digest_of_the_release(estate, kustomized, f
         assert values[f"tradewind-values-{map_name}"] == {"values.yaml": text}
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_argo_cd_gets_chart_version_and_values_of_the_environment(
+    estate, applied_by_argo, first, name
+):
+    estate.release(name, first)
+    application = applied_by_argo(name)
+    assert application["metadata"] == {"name": f"airflow-{name}"}
+    assert application["spec"]["destination"]["namespace"] == f"airflow-{name}"
+    chart, values = application["spec"]["sources"]
+    assert f"oci://{chart['repoURL']}/{chart['chart']}" == first.chart
+    assert chart["targetRevision"] == "7.0.0"
+    assert values["ref"] == "values"
+    files = [path.removeprefix("$values/") for path in chart["helm"]["valueFiles"]]
+    assert files == ["environments/base/values/values.yaml", f"environments/{name}/values.yaml"]
+    assert all((estate.clone / path).is_file() for path in files)
+
+
 def test_all_environments_render_keep_the_policy_and_are_valid(
     estate, command, first, schemas, tmp_path
 ):

@@ -17,6 +17,7 @@ from tradewind.promotion import judging, show, status
 from tradewind.promotion import proposal as proposals
 from tradewind.promotion.findings import EXIT_REFUSED, PromotionError, refused
 from tradewind.promotion.forges import choose
+from tradewind.promotion.forges.forge import Forge
 from tradewind.promotion.git import Repository
 from tradewind.promotion.parameters import (
     Chart,
@@ -160,16 +161,17 @@ class _Ways:
 
 def _go(found: Proposal, *, clone: Repository, ways: _Ways) -> None:
     """Print a proposal, and publish it unless it is refused or only shown."""
-    out = show.console()
-    if not ways.as_json:
-        show.proposal(out, found)
-    published: Published | None = None
     is_refused = bool(refused(found.findings))
-    if not (is_refused or ways.dry_run):
-        url = clone.url()
-        forge = None
-        if not ways.prints:
-            forge = choose.choose(url, named=ways.forge, environment=os.environ)
+    goes = not (is_refused or ways.dry_run)
+    url = clone.url()
+    forge: Forge | None = None
+    if goes and not ways.prints:
+        # First, so that its sentence does not stand below a long difference.
+        forge = choose.choose(url, named=ways.forge, environment=os.environ)
+    if not ways.as_json:
+        show.proposal(show.console(), found)
+    published: Published | None = None
+    if goes:
         published = publish(found, repository=clone, forge=forge, main=ways.main)
         if not published.url:
             page = choose.compare(url, named=ways.forge, branch=found.branch, base=ways.main)
