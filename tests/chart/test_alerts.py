@@ -1,7 +1,6 @@
 """Every alert fires when it should and is quiet when not, as Prometheus' own promtool finds.
 
-promtool takes minutes to build: without it these tests are skipped, saying so, until
-`./task test:metrics` has built it once.
+Where promtool is not built they are skipped, saying so: `./task test:chart` builds it, in minutes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A real StatsD exporter with the chart's mapping, and a real Prometheus that reads it.
 
-Their programs take minutes to build. Tests with them are skipped, saying so, until
-`./task test:metrics` has built them once.
+Where they are not built, tests with them are skipped, saying so: `./task test:integration` builds
+them, in minutes.
 """
 
 import contextlib
