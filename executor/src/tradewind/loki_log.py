@@ -64,7 +64,7 @@ class LokiLog:
             LokiError: Loki cannot be read; the sentence is for people.
 
         """
-        from tradewind.logs import reader  # noqa: PLC0415 - only where logs are read
+        from tradewind.logs import grafana, reader  # noqa: PLC0415 - only where logs are read
         from tradewind.logs.client import LokiClient  # noqa: PLC0415
 
         _shown.ti = None
@@ -72,12 +72,20 @@ class LokiLog:
         if known is None:
             return [], []
         logql = known.query(self._loki.environment)
-        start, end = _range(ti)
-        lines = reader.read(
-            LokiClient(self._loki), logql, start_ns=_nanoseconds(start), end_ns=_nanoseconds(end)
-        )
+        start_ns, end_ns = map(_nanoseconds, _range(ti))
+        lines = reader.read(LokiClient(self._loki), logql, start_ns=start_ns, end_ns=end_ns)
         _shown.ti = _key(ti) if lines is not None else None
-        return [f"Loki {self._loki.url}: {logql}"], [] if lines is None else [lines]
+        sources = [f"Loki {self._loki.url}: {logql}"]
+        if self._loki.grafana_url:
+            shown = grafana.link(
+                self._loki.grafana_url,
+                datasource=self._loki.grafana_datasource,
+                logql=logql,
+                start_ns=start_ns,
+                end_ns=end_ns,
+            )
+            sources.append(f"Open in Grafana: {shown}")
+        return sources, [] if lines is None else [lines]
 
     def read(self, relative_path: str, ti: Any) -> tuple[list[str], list[str]]:
         """Return the same at once."""

@@ -5,7 +5,7 @@ Errors name an option as it stands in the configuration, which may be upstream's
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 from tradewind.errors import ConfigError
@@ -39,11 +39,13 @@ class Conf(Protocol):
 class Texts(dict[str, str]):
     """The options' texts by name: from the section, else ours, else upstream's, else defaults."""
 
-    def __init__(self, conf: Conf, *, section: str = SECTION) -> None:
+    def __init__(
+        self, conf: Conf, *, section: str = SECTION, options: Sequence[Option] = OPTIONS
+    ) -> None:
         super().__init__()
         self._sections = tuple(dict.fromkeys((section, SECTION)))
         self._origins: dict[str, str] = {}
-        for option in OPTIONS:
+        for option in options:
             self[option.name] = self._found(conf, option)
 
     def origin(self, name: str) -> str:
@@ -117,7 +119,8 @@ def number(
         raise ConfigError(
             f"{text.origin(name)} is {text[name]!r}: write a {_BY_NAME[name].kind}"
         ) from error
-    if value < least:
+    # Not below: what is no number at all is not above either.
+    if not value >= least:
         raise ConfigError(f"{text.origin(name)} is {value}: the least value is {least}")
     if most is not None and value > most:
         raise ConfigError(f"{text.origin(name)} is {value}: the greatest value is {most:g}")

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import structlog
@@ -118,6 +119,22 @@ def test_where_loki_has_lines_the_pods_own_output_is_left_out_once(loki, ti, mon
     assert 'task_id="t"' in sources[0]
     assert task_logs.tail(ti, try_number=1, settings=None)[1] == []
     assert not loki_log.was_shown(ti)
+
+
+def test_the_log_view_links_to_grafana_with_the_query_and_the_time_of_the_try(
+    tmp_path, ti, monkeypatch
+):
+    monkeypatch.setattr(reader, "read", lambda *_, **__: iter(["line"]))
+    settings = LokiSettings(
+        url="http://loki", grafana_url="https://g.example", grafana_datasource="P1"
+    )
+    sources, _ = LokiLog(settings, folder=str(tmp_path)).stream(PATH, ti)
+    label, _, address = sources[1].partition(": ")
+    assert label == "Open in Grafana"
+    (pane,) = json.loads(parse_qs(urlsplit(address).query)["panes"][0]).values()
+    assert sources[0].endswith(pane["queries"][0]["expr"])
+    start = datetime.fromtimestamp(int(pane["range"]["from"]) / 1000, tz=UTC)
+    assert start <= ti.queued_dttm
 
 
 def test_where_loki_has_none_the_pod_is_read(loki, ti, monkeypatch):

@@ -153,14 +153,14 @@ class Sender:
         pause_s = push_policy.pause_s(answer, failures=self.trouble.failures, jitter=self._jitter())
         self.trouble.failures += 1
         if verdict.reason != self.trouble.reason:
-            log.warning("task logs wait, the task goes on: %s", verdict.reason)
+            log.warning("logs wait, nothing else does: %s", verdict.reason)
             self.trouble.reason = verdict.reason
         self._not_before = self._clock() + pause_s
         return pause_s
 
     def _well(self) -> None:
         if self.trouble.failures:
-            log.info("task logs reach Loki again after %d failures", self.trouble.failures)
+            log.info("logs reach Loki again after %d failures", self.trouble.failures)
             self.trouble = Trouble()
 
     def _refuse(self, spool: Spool, chunk: Chunk, verdict: Verdict) -> float:

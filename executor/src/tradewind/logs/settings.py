@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tradewind.errors import ConfigError
-from tradewind.option_texts import SECTION, Conf, set_text
+from tradewind.option_texts import SECTION, Conf, Texts, number
 from tradewind.options.loki import OPTIONS
 
 FLUSH_S = 20.0
+MOST_FLUSH_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,9 @@ class LokiSettings:
     environment: str = ""
     """Value of the label `env`; empty for none."""
     flush_timeout_s: float = FLUSH_S
+    grafana_url: str = ""
+    """Where people look at Loki; empty for nowhere."""
+    grafana_datasource: str = ""
 
 
 def load(conf: Conf) -> LokiSettings | None:
@@ -33,7 +37,7 @@ def load(conf: Conf) -> LokiSettings | None:
         ConfigError: an option cannot be used as it is.
 
     """
-    text = {option.name: set_text(conf, SECTION, option.name) or "" for option in OPTIONS}
+    text = Texts(conf, options=OPTIONS)
     url = text["loki_url"].rstrip("/")
     if not url:
         return None
@@ -45,6 +49,10 @@ def load(conf: Conf) -> LokiSettings | None:
         raise ConfigError(
             f"[{SECTION}] loki_username and loki_password_file need each other: set both or none"
         )
+    if bool(text["grafana_url"]) != bool(text["grafana_datasource"]):
+        raise ConfigError(
+            f"[{SECTION}] grafana_url and grafana_datasource need each other: set both or none"
+        )
     return LokiSettings(
         url=url,
         tenant=text["loki_tenant"],
@@ -52,17 +60,7 @@ def load(conf: Conf) -> LokiSettings | None:
         password_file=text["loki_password_file"],
         ca_file=text["loki_ca_file"],
         environment=text["loki_environment"],
-        flush_timeout_s=_seconds(text["loki_flush_timeout"]),
+        flush_timeout_s=number(text, "loki_flush_timeout", float, least=0, most=MOST_FLUSH_S),
+        grafana_url=text["grafana_url"],
+        grafana_datasource=text["grafana_datasource"],
     )
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text or FLUSH_S)
-    except ValueError as error:
-        raise ConfigError(
-            f"[{SECTION}] loki_flush_timeout is {text!r}: write a number of seconds"
-        ) from error
-    if not 0 <= value < float("inf"):
-        raise ConfigError(f"[{SECTION}] loki_flush_timeout is {text}: the least value is 0")
-    return value

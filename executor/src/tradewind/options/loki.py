@@ -49,4 +49,17 @@ OPTIONS: tuple[Option, ...] = (
         description="Seconds for which the pod of an ended task goes on sending its log; less than "
         "the pod's terminationGracePeriodSeconds.",
     ),
+    Option(
+        name="grafana_url",
+        kind="string",
+        default="",
+        description="Address of a Grafana: the log view links each log that it reads from Loki to "
+        "it; needs grafana_datasource.",
+    ),
+    Option(
+        name="grafana_datasource",
+        kind="string",
+        default="",
+        description="The uid of that Loki among Grafana's data sources.",
+    ),
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[4]
 IMAGE = REPOSITORY / "images" / "janitor"
-NOT_THE_JANITORS = {"apache-airflow", "fastapi", "httpx", "kubernetes", "pyjwt"}
+NOT_THE_JANITORS = {"apache-airflow", "fastapi", "kubernetes", "pyjwt"}
 """Of the executor and of the boarding endpoint, which live inside Airflow."""
 
 

@@ -18,6 +18,7 @@ sys.meta_path.insert(0, Missing())
 import tradewind.janitor
 for found in pkgutil.iter_modules(tradewind.janitor.__path__, "tradewind.janitor."):
     importlib.import_module(found.name)
+import tradewind.component
 """
 
 

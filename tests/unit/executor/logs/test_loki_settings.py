@@ -32,6 +32,8 @@ def test_every_option_is_read():
             loki_ca_file="/ca.crt",
             loki_environment="prod",
             loki_flush_timeout="7.5",
+            grafana_url="https://grafana",
+            grafana_datasource="P1",
         )
     )
     assert found == LokiSettings(
@@ -42,6 +44,8 @@ def test_every_option_is_read():
         ca_file="/ca.crt",
         environment="prod",
         flush_timeout_s=7.5,
+        grafana_url="https://grafana",
+        grafana_datasource="P1",
     )
 
 
@@ -51,9 +55,11 @@ def test_every_option_is_read():
         ({"loki_url": "loki:3100"}, "loki_url is 'loki:3100': write the complete address"),
         ({"loki_username": "u"}, "loki_username and loki_password_file need each other"),
         ({"loki_password_file": "/x"}, "need each other"),
-        ({"loki_flush_timeout": "soon"}, "loki_flush_timeout is 'soon': write a number"),
-        ({"loki_flush_timeout": "-1"}, "loki_flush_timeout is -1: the least value is 0"),
-        ({"loki_flush_timeout": "nan"}, "loki_flush_timeout is nan"),
+        ({"grafana_url": "http://g"}, "grafana_url and grafana_datasource need each other"),
+        ({"loki_flush_timeout": "soon"}, "loki_flush_timeout is 'soon': write a float"),
+        ({"loki_flush_timeout": "-1"}, "loki_flush_timeout is -1.0: the least value is 0"),
+        ({"loki_flush_timeout": "nan"}, "loki_flush_timeout is nan: the least value is 0"),
+        ({"loki_flush_timeout": "inf"}, "loki_flush_timeout is inf: the greatest value is 86400"),
     ],
 )
 def test_bad_settings_are_sentences(options, said):
