@@ -1,11 +1,11 @@
 """Every way in which a task's pod fails, provoked for real, and its sentence in Airflow's API."""
 
-import json
 import time
 from pathlib import Path
 
 import pytest
 from dag_runs import await_dags, await_ends, until
+from evictions import evict
 from second_release import ours
 
 from tradewind_tools import kubectl
@@ -80,13 +80,6 @@ def talking_pod(target, airflow, dag_id, said):
         timeout_s=WITHIN_S,
     )
     return name
-
-
-def evict(target, airflow, name):
-    path = f"/api/v1/namespaces/{airflow.namespace}/pods/{name}/eviction"
-    body = {"apiVersion": "policy/v1", "kind": "Eviction"}
-    body["metadata"] = {"name": name, "namespace": airflow.namespace}
-    kubectl.run(target, "create", "--raw", path, "-f", "-", text_input=json.dumps(body))
 
 
 def delete(target, airflow, name):
