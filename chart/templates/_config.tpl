@@ -72,14 +72,19 @@ logging:
   base_log_folder: /tmp/logs
   # Does not follow base_log_folder, and a DAG processor that cannot write there ends.
   dag_processor_child_process_log_directory: /tmp/logs/dag_processor
+{{- if include "tradewind.loki.url" . }}
+  # What parsing DAGs logs is output of the DAG processor then, which goes to Loki.
+  dag_processor_log_target: stdout
+{{- end }}
 {{- include "tradewind.metrics.config" . }}
 scheduler:
   enable_health_check: "True"
 {{- if not (include "tradewind.executor.isLocal" .) }}
 {{ include "tradewind.executor.section" . }}:
   namespace: {{ .Release.Namespace | quote }}
-{{- if and (include "tradewind.janitor.enabled" .) (eq (include "tradewind.executor.section" .) "tradewind") }}
-  # The janitor knows the executor's pods by it.
+{{- if eq (include "tradewind.executor.section" .) "tradewind" }}
+  # The janitor knows the executor's pods by it. Also before there is one: pods of another name would
+  # be nobody's when it comes.
   installation: {{ include "tradewind.janitor.installation" . }}
 {{- end }}
   {{- if .Values.executor.namespaces }}

@@ -108,8 +108,12 @@ Environment of a component: dict "root" $ "values" .Values.scheduler "secrets" (
 {{- else if eq . "api" }}
 {{- $ref := dict "name" (include "tradewind.secrets.name" (dict "root" $root "secret" $secrets.apiSecretKey)) "key" $secrets.apiSecretKey.key -}}
 {{- $_ := set $env "AIRFLOW__API__SECRET_KEY" (include "tradewind.env.secretKey" $ref | fromYaml) -}}
-{{- else if eq . "loki" }}
-{{- $env = merge $env (include "tradewind.loki.env" $root | fromYaml) -}}
+{{- else if eq . "loki-reader" }}
+{{- $env = merge $env (include "tradewind.loki.reader" $root | fromYaml) (include "tradewind.loki.output" $root | fromYaml) -}}
+{{- else if eq . "loki-writer" }}
+{{- $env = merge $env (include "tradewind.loki.writer" $root | fromYaml) -}}
+{{- else if eq . "loki-output" }}
+{{- $env = merge $env (include "tradewind.loki.output" $root | fromYaml) -}}
 {{- else if eq . "jwt" }}
 {{- $_ := set $env "AIRFLOW__API_AUTH__JWT_PRIVATE_KEY_PATH" "/run/secrets/tradewind/jwt/private-key.pem" -}}
 {{- if $secrets.jwtTrustedKeys.existingSecret }}
@@ -139,6 +143,6 @@ mounts nothing and holds no secret.
 {{- end }}
 {{- end }}
 {{- end }}
-{{- $env = mergeOverwrite $env (include "tradewind.loki.env" . | fromYaml) (deepCopy .Values.executor.podTemplate.env) -}}
+{{- $env = mergeOverwrite $env (include "tradewind.loki.writer" . | fromYaml) (deepCopy .Values.executor.podTemplate.env) -}}
 {{- include "tradewind.env.list" $env -}}
 {{- end -}}

@@ -4,7 +4,7 @@ waiting for migrations, security, volumes, placement.
 
 dict "root" $ "component" "scheduler" "values" .Values.scheduler
      "args" (list …)         command line
-     "secrets" (list …)      of "fernet" "api" "jwt" "loki"
+     "secrets" (list …)      of "fernet" "api" "jwt", and one of "loki-reader" "loki-writer" "loki-output"
      "probes" "<yaml>"       startupProbe, livenessProbe, readinessProbe of the container
      "ports" (dict …)        name -> number
      "token" true            mount the account's token
@@ -67,7 +67,7 @@ volumes:
   {{- if has "jwt" .secrets }}
   {{- include "tradewind.component.jwtVolume" $root | nindent 2 }}
   {{- end }}
-  {{- if has "loki" .secrets }}
+  {{- if or (has "loki-reader" .secrets) (include "tradewind.loki.sends" $root) }}
   {{- include "tradewind.loki.volumes" $root | nindent 2 }}
   {{- end }}
   {{- with $values.volumes }}
@@ -80,7 +80,7 @@ volumes:
 name: {{ .component }}
 image: {{ include "tradewind.image" (dict "root" $root "image" $root.Values.image) | quote }}
 imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-args: {{ toJson .args }}
+args: {{ include "tradewind.loki.args" . }}
 env:
   {{- include "tradewind.env.component" . | nindent 2 }}
 {{- with .ports }}
@@ -104,7 +104,7 @@ volumeMounts:
   {{- if has "jwt" .secrets }}
   - {name: jwt, mountPath: /run/secrets/tradewind/jwt, readOnly: true}
   {{- end }}
-  {{- if has "loki" .secrets }}
+  {{- if or (has "loki-reader" .secrets) (include "tradewind.loki.sends" $root) }}
   {{- include "tradewind.loki.mounts" $root | nindent 2 }}
   {{- end }}
   {{- with .values.volumeMounts }}

@@ -100,7 +100,7 @@ path of the value and the remedy. Included once, by the ConfigMap that every ins
 {{- fail (printf "apiServer.autoscaling.minReplicas %d is above maxReplicas %d: lower it" (int .autoscaling.minReplicas) (int .autoscaling.maxReplicas)) -}}
 {{- end -}}
 {{- end -}}
-{{- $known := splitList " " "api-server execution-api scheduler dag-processor triggerer task migrate bootstrap db-cleanup janitor metrics postgresql pgbouncer test" -}}
+{{- $known := splitList " " "api-server execution-api scheduler dag-processor triggerer task migrate bootstrap db-cleanup janitor loki metrics postgresql pgbouncer test" -}}
 {{- range $value := list "extraEgress" "extraIngress" -}}
 {{- range $component, $rules := get $.Values.networkPolicy $value -}}
 {{- if not (has $component $known) -}}

@@ -33,6 +33,11 @@ would what is missing be generated once or at every rendering.
 {{- $keys := ternary (list "username" "password") (list "ssh" "known_hosts") (hasPrefix "http" .Values.gitSync.repo) -}}
 {{- $list = append $list (dict "path" "gitSync" "name" .Values.gitSync.existingSecret "keys" $keys "generated" false) -}}
 {{- end -}}
+{{- if include "tradewind.janitor.enabled" . -}}
+{{- with .Values.janitor.airflowLogin -}}
+{{- $list = append $list (dict "path" "janitor.airflowLogin" "name" .existingSecret "keys" (list .usernameKey .passwordKey) "generated" .create) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.logs.loki -}}
 {{- if and .url .basicAuth.existingSecret -}}
 {{- $list = append $list (dict "path" "logs.loki.basicAuth" "name" .basicAuth.existingSecret "keys" (list .basicAuth.usernameKey .basicAuth.passwordKey) "generated" false) -}}

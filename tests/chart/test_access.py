@@ -18,6 +18,11 @@ LAUNCHING = {("pods", verb) for verb in POD_VERBS} | {
     ("events", "watch"),
 }
 SHOWING = {("pods", "get"), ("pods", "list"), ("pods", "watch"), ("pods/log", "get")}
+SWEEPING = {("pods", verb) for verb in ("delete", "get", "list", "watch")} | {
+    ("pods/log", "get"),
+    ("events", "create"),
+}
+LEADING = {("leases", verb) for verb in ("create", "get", "update")}
 OPERATING = LAUNCHING | {("pods/exec", "create"), ("pods/exec", "get")}
 
 
@@ -68,6 +73,22 @@ def granted(documents):
                 ]
             },
             id="namespaces-and-pod-operator",
+        ),
+        pytest.param(
+            "own-loki",
+            {
+                (namespace, account): rights
+                for namespace in ("tradewind", "team-a")
+                for account, rights in [
+                    ("tradewind/tradewind-scheduler", LAUNCHING),
+                    ("tradewind/tradewind-api-server", SHOWING),
+                    (
+                        "tradewind/tradewind-janitor",
+                        SWEEPING | (LEADING if namespace == "tradewind" else set()),
+                    ),
+                ]
+            },
+            id="janitor-where-tasks-are",
         ),
     ],
 )

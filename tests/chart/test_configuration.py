@@ -25,6 +25,8 @@ def test_tasks_get_the_configuration_of_tasks_alone(render):
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER",
         "AIRFLOW__LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY",
+        "AIRFLOW__LOGGING__DAG_PROCESSOR_LOG_TARGET",
+        "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS",
         "AIRFLOW__METRICS__LEGACY_NAMES_ON",
         "AIRFLOW__METRICS__METRICS_BLOCK_LIST",
         "AIRFLOW__METRICS__STATSD_HOST",
@@ -32,6 +34,10 @@ def test_tasks_get_the_configuration_of_tasks_alone(render):
         "AIRFLOW__METRICS__STATSD_ON",
         "AIRFLOW__METRICS__STATSD_PORT",
         "AIRFLOW__METRICS__STATSD_PREFIX",
+        "AIRFLOW__TRADEWIND__LOKI_ENVIRONMENT",
+        "AIRFLOW__TRADEWIND__LOKI_FLUSH_TIMEOUT",
+        "AIRFLOW__TRADEWIND__LOKI_TENANT",
+        "AIRFLOW__TRADEWIND__LOKI_URL",
     }
 
 
@@ -88,6 +94,12 @@ def test_executors_find_their_own_section(render):
     assert not {"tradewind", "kubernetes_executor"} & set(local.sections())
     both = config_of(render("two-executors"))
     assert both["tradewind"]["pod_template_file"] == "/etc/airflow/pod_template.yaml"
+
+
+def test_pods_carry_one_name_before_there_is_a_janitor_and_with_it(render):
+    """Else those that are there when it comes would be nobody's for ever."""
+    for case in ("default", "own-loki"):
+        assert config_of(render(case))["tradewind"]["installation"] == "tradewind.tradewind"
 
 
 def test_shapes_of_tasks_are_files_beside_the_template(render):
@@ -176,7 +188,7 @@ def test_fields_of_pods_and_containers_go_over_ours(render):
 def test_certificates_of_a_company_are_trusted_by_components_and_tasks(render):
     for component, pod in pods(render("everything-on")):
         container = own_container(pod)
-        if component in {"postgresql", "pgbouncer", "metrics"}:
+        if component in {"postgresql", "pgbouncer", "metrics", "loki"}:
             continue
         assert environment(container)["SSL_CERT_FILE"]["value"] == "/etc/tradewind/ca/ca-bundle.crt"
         assert "/etc/tradewind/ca" in {m["mountPath"] for m in container["volumeMounts"]}

@@ -21,7 +21,7 @@ def ends(documents, *, namespace="tradewind"):
     }
 
 
-PORTS = (5432, 6432, 8080, 8793, 8794, 8974)
+PORTS = (3100, 5432, 6432, 8080, 8793, 8794, 8974)
 DATABASE = {"api-server", "scheduler", "dag-processor", "triggerer"}
 
 
@@ -75,6 +75,14 @@ def connections(documents):
             | {(caller, "api-server", 8080) for caller in ("task", "test", "scheduler")}
             | {("api-server", "triggerer", 8794)},
             id="bootstrap-and-cleanup",
+        ),
+        pytest.param(
+            "own-loki",
+            {(client, "postgresql", 5432) for client in DATABASE | {"migrate"}}
+            | {(caller, "api-server", 8080) for caller in ("task", "test", "scheduler", "janitor")}
+            | {(client, "loki", 3100) for client in DATABASE | {"task", "janitor"}}
+            | {("api-server", "triggerer", 8794)},
+            id="own-loki-and-janitor",
         ),
     ],
 )
@@ -190,6 +198,28 @@ def test_names_are_resolved_by_everybody_who_asks(render):
     for component, end in ends(documents).items():
         asks = allowed(documents, end, dns, port=53, protocol="UDP")
         assert asks == (component != "postgresql"), component
+
+
+def test_the_releases_own_loki_serves_tasks_of_its_namespaces_and_no_stranger(render):
+    documents = render("own-loki")
+    found = ends(documents)
+    assert allowed(documents, ends(documents, namespace="team-a")["task"], found["loki"], port=3100)
+    assert not allowed(
+        documents, ends(documents, namespace="team-b")["task"], found["loki"], port=3100
+    )
+    for stranger in (STRANGER, ABROAD):
+        assert not allowed(documents, stranger, found["loki"], port=3100)
+    for address in (PUBLIC, PRIVATE):
+        assert not allowed(documents, found["loki"], End(address=address), port=443)
+
+
+def test_the_janitor_asks_kubernetes_and_the_web_interface_that_is_closed_to_others(render):
+    documents = render("everything-on")
+    found = ends(documents)
+    assert allowed(documents, found["janitor"], End(address="198.51.100.7"), port=6443)
+    assert allowed(documents, found["janitor"], found["api-server"], port=8080)
+    assert not allowed(documents, found["janitor"], found["execution-api"], port=8080)
+    assert not allowed(documents, found["janitor"], End(address=PUBLIC), port=443)
 
 
 def test_a_pod_that_no_policy_speaks_of_is_cut_off(render):

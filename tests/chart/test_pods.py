@@ -90,7 +90,7 @@ def test_no_list_holds_a_name_twice(documents):
 def test_every_mount_has_its_volume(documents):
     for component, pod in pods(documents):
         volumes = {volume["name"] for volume in pod["spec"]["volumes"]}
-        volumes |= {"data"} if component == "postgresql" else set()
+        volumes |= {"data"} if component in {"postgresql", "loki"} else set()
         for container in all_containers(pod):
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes, component
 

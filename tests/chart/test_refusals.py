@@ -64,6 +64,32 @@ REFUSED = [
         "logs.loki.url is loki:3100: write the complete address",
     ),
     (
+        "two-lokis",
+        {"logs.loki.url": "http://loki", "loki.enabled": True},
+        "loki.enabled is true and logs.loki.url is http://loki: logs go to one Loki, drop one",
+    ),
+    (
+        "password-for-own-loki",
+        {"logs.loki.basicAuth.existingSecret": "login", "loki.enabled": True},
+        "logs.loki.basicAuth.existingSecret is set, and the Loki of loki.enabled asks for no",
+    ),
+    (
+        "collector-for-no-loki",
+        {"logs.loki.collector": True},
+        "the log view has no Loki to read what it sends: set logs.loki.url",
+    ),
+    (
+        "grafana-without-datasource",
+        {"logs.grafana.url": "http://g", "loki.enabled": True},
+        "logs.grafana.url and logs.grafana.datasource need each other",
+    ),
+    (
+        "grafana-without-loki",
+        {"logs.grafana": {"url": "http://g", "datasource": "P1"}},
+        "logs.grafana.url is set, but no Loki whose logs it could show",
+    ),
+    ("logs-kept-for-no-day", {"loki.retentionDays": 0}, "/loki/retentionDays"),
+    (
         "loki-and-own-logging",
         {
             "logs.loki.url": "http://loki",
@@ -237,6 +263,8 @@ def test_keys_that_would_change_at_every_rendering_are_refused(offline, words):
     assert "generated keys would change at every rendering" in said
     for path in ("secrets.fernetKey", "secrets.jwtPrivateKey", "adminUser", "postgresql"):
         assert f"{path}.existingSecret" in said
+    made = " ".join(offline(*words, "--set=janitor.airflowLogin.create=true").stderr.split())
+    assert "janitor.airflowLogin.existingSecret" in made
     assert offline(*words, "--set=secrets.allowUnstable=true").returncode == 0
 
 

@@ -54,10 +54,10 @@ def test_a_type_word_that_nobody_knows_is_a_sentence():
         chart_values.fragment("quantitty")
 
 
-@pytest.mark.parametrize("folder", ["airflow", "janitor", "pgbouncer", "postgresql"])
+@pytest.mark.parametrize("folder", ["airflow", "janitor", "loki", "pgbouncer", "postgresql"])
 def test_images_are_where_the_chart_expects_them(folder):
     images = yaml.safe_load((REPOSITORY / "images/images.yaml").read_text())["images"]
-    assert set(images) == {"airflow", "janitor", "pgbouncer", "postgresql"}
+    assert set(images) == {"airflow", "janitor", "loki", "pgbouncer", "postgresql"}
     assert (REPOSITORY / "images" / folder / "Dockerfile").is_file()
     value: Any = VALUES
     for name in images[folder]["chartValues"].split("."):

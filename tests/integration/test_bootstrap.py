@@ -112,11 +112,35 @@ print(json.dumps(seen))
 """
 
 
-def test_users_follow_their_secret_and_role(secret, tmp_path):
-    """In a process of its own: which login is used is settled at the first import."""
-    ada = {"role": "Op", "email": "ada@example.com", "password": secret("ada", "first")}
-    later = {"role": "Viewer", "email": "ada@example.com", "password": secret("new", "second")}
-    declared = [{"ada": ada}, {"ada": later}, {"ada": later, "bob": later | {"role": "Boss"}}]
+JANITOR = """
+import json
+from airflow.utils import db
+db.initdb()
+import migrate
+from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+from werkzeug.security import check_password_hash
+seen = []
+for password in ("first", "second"):
+    migrate.create_janitor(username="sweeper", password=password)
+    with get_application_builder() as builder:
+        found = builder.sm.find_user(username="sweeper")
+        (role,) = found.roles
+        may = sorted(f"{p.action.name} {p.resource.name}" for p in role.permissions)
+        seen.append([role.name, may, check_password_hash(found.password, password)])
+print(json.dumps(seen))
+"""
+
+
+def test_the_janitors_user_may_read_tasks_and_follows_its_secret(tmp_path):
+    reads = ["can_read DAG Runs", "can_read DAGs", "can_read Task Instances"]
+    assert in_own_process(tmp_path, JANITOR) == [["Janitor", reads, True]] * 2
+
+
+def in_own_process(tmp_path, text, *arguments):
+    """Run a script with the FAB login and a database of its own; return what it printed last.
+
+    Which login is used is settled at the first import.
+    """
     environment = os.environ | {
         "AIRFLOW_HOME": str(tmp_path),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
@@ -126,14 +150,21 @@ def test_users_follow_their_secret_and_role(secret, tmp_path):
         "PYTHONPATH": str(SCRIPT.parent),
     }
     done = subprocess.run(
-        [sys.executable, "-c", USERS, json.dumps(declared)],
+        [sys.executable, "-c", text, *arguments],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    first, second, third = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_users_follow_their_secret_and_role(secret, tmp_path):
+    ada = {"role": "Op", "email": "ada@example.com", "password": secret("ada", "first")}
+    later = {"role": "Viewer", "email": "ada@example.com", "password": secret("new", "second")}
+    declared = [{"ada": ada}, {"ada": later}, {"ada": later, "bob": later | {"role": "Boss"}}]
+    first, second, third = in_own_process(tmp_path, USERS, json.dumps(declared))
     assert first == [["Op"], ["first"], []]
     assert second == [["Viewer"], ["second"], []]
     assert third[2][0].startswith("user bob: role 'Boss' is none of Admin, ")

@@ -19,7 +19,7 @@ spec:
   template:
     {{- include "tradewind.component.pod" (merge (dict
           "args" (list "airflow" "api-server" "--apps" .apps)
-          "secrets" (ternary (list "fernet" "api" "jwt") (list "fernet" "api" "jwt" "loki") (eq .apps "execution"))
+          "secrets" (list "fernet" "api" "jwt" (ternary "loki-output" "loki-reader" (eq .apps "execution")))
           "ports" (dict "http" 8080)
           "token" (and $launches (ne .apps "execution"))
           "probes" (include "tradewind.apiServer.probes" .)

@@ -1,11 +1,16 @@
 {{/*
-The janitor deletes task pods that nobody owns any more. It is there when a Secret says how it may
-ask Airflow, for without Airflow's word it deletes nothing.
+The janitor deletes task pods that nobody owns any more. It is there when it may ask Airflow, as a
+user that a Secret names or that the chart makes, for without Airflow's word it deletes nothing.
 */}}
 
 {{/* "true" when the janitor runs. */}}
 {{- define "tradewind.janitor.enabled" -}}
-{{- if and .Values.janitor.airflowLogin.existingSecret (not (include "tradewind.executor.isLocal" .)) }}true{{ end -}}
+{{- $login := .Values.janitor.airflowLogin -}}
+{{- if and (or $login.existingSecret $login.create) (not (include "tradewind.executor.isLocal" .)) }}true{{ end -}}
+{{- end -}}
+
+{{- define "tradewind.janitor.secretName" -}}
+{{- .Values.janitor.airflowLogin.existingSecret | default (printf "%s-janitor-login" (include "tradewind.fullname" .)) -}}
 {{- end -}}
 
 {{/* Value of an option of the executor, as text: dict "root" $ "option" "name" "default" "text" */}}
@@ -25,12 +30,12 @@ ask Airflow, for without Airflow's word it deletes nothing.
 
 {{- define "tradewind.janitor.env" -}}
 {{- $values := .Values.janitor -}}
-TRADEWIND_JANITOR_NAMESPACES: {{ .Release.Namespace | quote }}
+TRADEWIND_JANITOR_NAMESPACES: {{ include "tradewind.taskNamespaces" . | fromJsonArray | join "," | quote }}
 TRADEWIND_JANITOR_INSTALLATION: {{ include "tradewind.janitor.installation" . }}
 {{- /* Not the execution API: where it is apart, it serves tasks alone. */}}
 TRADEWIND_JANITOR_AIRFLOW_URL: http://{{ include "tradewind.serviceAddress" (dict "root" . "component" "api-server") }}
 TRADEWIND_JANITOR_AIRFLOW_USERNAME:
-  {{- include "tradewind.env.secretKey" (dict "name" $values.airflowLogin.existingSecret "key" $values.airflowLogin.usernameKey) | nindent 2 }}
+  {{- include "tradewind.env.secretKey" (dict "name" (include "tradewind.janitor.secretName" .) "key" $values.airflowLogin.usernameKey) | nindent 2 }}
 TRADEWIND_JANITOR_AIRFLOW_PASSWORD_FILE: /run/secrets/tradewind/airflow-login/password
 TRADEWIND_JANITOR_LEASE_NAME: {{ include "tradewind.fullname" . }}-janitor
 TRADEWIND_JANITOR_IDENTITY: {valueFrom: {fieldRef: {fieldPath: metadata.name}}}
@@ -63,9 +68,14 @@ containers:
   - name: janitor
     image: {{ include "tradewind.image" (dict "root" . "image" $values.image) | quote }}
     imagePullPolicy: {{ $values.image.pullPolicy }}
+    {{- if include "tradewind.loki.sends" . }}
+    command: [catatonit, --]
+    args: {{ include "tradewind.loki.args" (dict "root" . "component" "janitor" "args" (list "tradewind" "janitor" "run")) }}
+    {{- else }}
     args: [run]
+    {{- end }}
     env:
-      {{- include "tradewind.env.list" (mergeOverwrite (include "tradewind.janitor.env" . | fromYaml) (deepCopy $values.env)) | nindent 6 }}
+      {{- include "tradewind.env.list" (mergeOverwrite (include "tradewind.janitor.env" . | fromYaml) (ternary (include "tradewind.loki.address" . | fromYaml) dict (eq (include "tradewind.loki.sends" .) "true")) (deepCopy $values.env)) | nindent 6 }}
     ports:
       - {name: http, containerPort: 8080}
     # 503 when no sweep ends any more or the watch went silent.
@@ -87,13 +97,19 @@ containers:
       - {name: tmp, mountPath: /tmp}
       - {name: airflow-login, mountPath: /run/secrets/tradewind/airflow-login, readOnly: true}
       {{- include "tradewind.ca.mounts" . | nindent 6 }}
+      {{- if include "tradewind.loki.sends" . }}
+      {{- include "tradewind.loki.mounts" . | nindent 6 }}
+      {{- end }}
 volumes:
   - name: tmp
     emptyDir: {sizeLimit: 64Mi}
   - name: airflow-login
     secret:
-      secretName: {{ $values.airflowLogin.existingSecret | quote }}
+      secretName: {{ include "tradewind.janitor.secretName" . | quote }}
       defaultMode: 0440
       items: [{key: {{ $values.airflowLogin.passwordKey | quote }}, path: password}]
   {{- include "tradewind.ca.volumes" . | nindent 2 }}
+  {{- if include "tradewind.loki.sends" . }}
+  {{- include "tradewind.loki.volumes" . | nindent 2 }}
+  {{- end }}
 {{- end -}}

@@ -67,10 +67,29 @@ not written here is denied. Peers are pods of this release; `task` is in every n
 {{- end -}}
 {{- end -}}
 
-{{/* Components that write or read logs of tasks. */}}
+{{/* Components that write or read logs in Loki, as JSON. */}}
+{{- define "tradewind.network.lokiClients" -}}
+{{- $clients := list -}}
+{{- if include "tradewind.loki.url" . -}}
+{{- $clients = list "api-server" -}}
+{{- end -}}
+{{- if include "tradewind.loki.sends" . -}}
+{{- $clients = concat $clients (list "scheduler" "dag-processor") -}}
+{{- if .Values.apiServer.executionApi.separate }}{{ $clients = append $clients "execution-api" }}{{ end -}}
+{{- if include "tradewind.janitor.enabled" . }}{{ $clients = append $clients "janitor" }}{{ end -}}
+{{- if .Values.triggerer.enabled }}{{ $clients = append $clients "triggerer" }}{{ end -}}
+{{- if not (include "tradewind.executor.isLocal" .) }}{{ $clients = append $clients "task" }}{{ end -}}
+{{- end -}}
+{{- toJson $clients -}}
+{{- end -}}
+
 {{- define "tradewind.network.loki" -}}
-{{- if and .root.Values.logs.loki.url (has .component (list "api-server" "triggerer" "task")) }}
+{{- if has .component (include "tradewind.network.lokiClients" .root | fromJsonArray) }}
+{{- if .root.Values.loki.enabled }}
+{{ include "tradewind.network.rule" (dict "root" .root "side" "to" "components" (list "loki") "port" 3100 "away" (eq .component "task")) }}
+{{- else }}
 {{ include "tradewind.network.addresses" (dict "cidrs" .root.Values.networkPolicy.lokiCidrs "ports" (list (include "tradewind.loki.port" .root))) }}
+{{- end }}
 {{- end }}
 {{- end -}}
 
@@ -207,13 +226,18 @@ postgresql:
   ingress:
     {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" $direct "port" 5432) | nindent 4 }}
 {{- end }}
+{{- if .Values.loki.enabled }}
+loki:
+  ingress:
+    {{- include "tradewind.network.rule" (dict "root" . "side" "from" "components" (include "tradewind.network.lokiClients" . | fromJsonArray) "port" 3100) | nindent 4 }}
+{{- end }}
 {{- end -}}
 
 {{/* Every rule of one direction of a component: dict "root" "component" "rules" "side" */}}
 {{- define "tradewind.network.egress" -}}
 {{- $root := .root -}}
 {{- $clients := include "tradewind.network.clients" $root | fromJsonArray -}}
-{{- if not (has .component (list "postgresql" "metrics")) }}
+{{- if not (has .component (list "postgresql" "metrics" "loki")) }}
 {{ include "tradewind.network.dns" $root }}
 {{- end }}
 {{- if has .component $clients }}

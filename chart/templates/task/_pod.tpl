@@ -50,7 +50,9 @@ containers:
       - {name: tmp, mountPath: /tmp}
       {{- include "tradewind.shared.mounts" . | nindent 6 }}
       {{- include "tradewind.dags.mounts" . | nindent 6 }}
+      {{- if include "tradewind.loki.sends" . }}
       {{- include "tradewind.loki.mounts" . | nindent 6 }}
+      {{- end }}
       {{- with $task.volumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
@@ -59,7 +61,9 @@ volumes:
     emptyDir: {sizeLimit: {{ include "tradewind.text" $task.tmpSizeLimit | quote }}}
   {{- include "tradewind.shared.volumes" . | nindent 2 }}
   {{- include "tradewind.dags.volumes" . | nindent 2 }}
+  {{- if include "tradewind.loki.sends" . }}
   {{- include "tradewind.loki.volumes" . | nindent 2 }}
+  {{- end }}
   {{- with $task.volumes }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -1,10 +1,11 @@
-"""Bring the metadata database to this image's schema and create the first user.
+"""Bring the metadata database to this image's schema and create the first users.
 
-One process for what would be three Airflow commands, 3 to 7 seconds each. Waits for the database
+One process for what would be several Airflow commands, 3 to 7 seconds each. Waits for the database
 first. Every step may be repeated: a schema that is up to date and a user that exists are left as
-they are, the user's password included.
+they are, the user's password included. The janitor's password follows its Secret.
 
-    TRADEWIND_ADMIN_USERNAME, TRADEWIND_ADMIN_PASSWORD   the first user; unset: none is created
+    TRADEWIND_ADMIN_USERNAME, TRADEWIND_ADMIN_PASSWORD       the first user; unset: none is created
+    TRADEWIND_JANITOR_USERNAME, TRADEWIND_JANITOR_PASSWORD   as whom the janitor asks; the same
 """
 
 # ruff: noqa: INP001, T201  a script of the image, not a package; its output is its log
@@ -16,6 +17,9 @@ import os
 import sys
 
 import metadata_db
+
+JANITOR_ROLE = "Janitor"
+JANITOR_READS = ("DAGs", "DAG Runs", "Task Instances")
 
 
 def airflow(*arguments: str) -> None:
@@ -39,8 +43,23 @@ def create_first_user(*, username: str, password: str) -> None:
     )
 
 
+def create_janitor(*, username: str, password: str) -> None:
+    """Create a user who may read task instances and nothing else, or give it this password."""
+    import bootstrap  # noqa: PLC0415 - reads Airflow's configuration
+    from airflow.providers.fab.auth_manager.cli_commands.utils import (  # noqa: PLC0415
+        get_application_builder,
+    )
+
+    with get_application_builder() as builder:
+        manager = builder.sm
+        role = manager.add_role(JANITOR_ROLE)
+        for resource in JANITOR_READS:
+            manager.add_permission_to_role(role, manager.create_permission("can_read", resource))
+    bootstrap.set_user(username, {"role": JANITOR_ROLE, "password": password})
+
+
 def main() -> int:
-    """Wait, migrate, create the user; return the exit code."""
+    """Wait, migrate, create the users; return the exit code."""
     parser = argparse.ArgumentParser(description="Migrate the metadata database.")
     parser.add_argument("--timeout-seconds", type=float, default=300.0)
     timeout_s = parser.parse_args().timeout_seconds
@@ -54,6 +73,8 @@ def main() -> int:
         return 1
     if username := os.environ.get("TRADEWIND_ADMIN_USERNAME"):
         create_first_user(username=username, password=os.environ["TRADEWIND_ADMIN_PASSWORD"])
+    if username := os.environ.get("TRADEWIND_JANITOR_USERNAME"):
+        create_janitor(username=username, password=os.environ["TRADEWIND_JANITOR_PASSWORD"])
     return 0
 
 

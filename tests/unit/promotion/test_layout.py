@@ -10,7 +10,7 @@ from tradewind.promotion import drift, order, pins
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "environments"
 NAMES = order.parse((ROOT / order.PATH).read_text()).names
-SHARED = {"dev": {"local-cluster.yaml"}}
+SHARED = {"dev": {"local-cluster.yaml", "local-loki.yaml"}}
 """Files that only one environment has, and who reads them is not the cluster."""
 
 

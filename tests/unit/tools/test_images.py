@@ -21,6 +21,9 @@ def checkout(tmp_path, monkeypatch):
 
 WEB = Image(folder="web", repository="t/web", chart_values="images.web", needs_wheel=True)
 DB = Image(folder="db", repository="t/db", chart_values="database.image", needs_wheel=False)
+SLOW = Image(
+    folder="db", repository="t/slow", chart_values="slow.image", needs_wheel=False, program="s/s"
+)
 
 
 class FakeRegistry:
@@ -105,6 +108,26 @@ def test_a_build_gets_the_base_and_the_hosts_trusted_certificates(monkeypatch):
     assert "id=ca,src=/etc/ca.pem" in arguments
     monkeypatch.delenv("SSL_CERT_FILE")
     assert "--secret" not in images._build_arguments(WEB, reference="r/t/web:1", base="base:1")
+
+
+def test_an_image_whose_program_takes_long_to_build_waits_until_somebody_built_it(
+    checkout, monkeypatch
+):
+    FakeRegistry(monkeypatch)
+    (checkout / "tools/programs/s").mkdir(parents=True)
+    (checkout / "tools/programs/s/go.mod").write_text("1")
+    monkeypatch.setattr(images, "listed", lambda: [DB, SLOW])
+    local = target.resolve({})
+    monkeypatch.setattr(images.programs, "is_built", lambda _: False)
+    assert [item.image for item in images.push(local)] == [DB]
+    assert not images.has(local, "slow.image")
+    monkeypatch.setattr(images.programs, "is_built", lambda name: name == "s/s")
+    first = images.push(local)
+    assert [item.image for item in first] == [DB, SLOW]
+    assert images.has(local, "slow.image")
+    # Another version of the program is another image.
+    (checkout / "tools/programs/s/go.mod").write_text("2")
+    assert images.source_tag(SLOW) != first[1].tag
 
 
 def test_every_image_of_the_repository_has_a_dockerfile_and_a_place_in_the_chart():

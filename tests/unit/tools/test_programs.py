@@ -121,10 +121,12 @@ def test_tags_reach_the_compiler_and_the_key(compiler, monkeypatch):
 
 
 def test_built_once_and_then_found(compiler):
+    assert not programs.is_built("etcd/etcd")
     first = programs.ensure("etcd")
     assert programs.ensure("etcd") == first
     assert first["etcd"].read_text() == "binary"
     assert compiler.read_text() == "x"
+    assert programs.is_built("etcd/etcd")
 
 
 @pytest.mark.usefixtures("compiler")

@@ -3,7 +3,8 @@ import contextlib
 import pytest
 import yaml
 
-from tradewind_tools import kubectl, release, status
+from tradewind_tools import console, kubectl, release, status
+from tradewind_tools.airflow_api import Credentials
 from tradewind_tools.errors import ToolError, WorkFailedError
 from tradewind_tools.target import Target
 
@@ -169,22 +170,44 @@ def test_progress_says_what_is_awaited():
 
 def test_the_hash_follows_chart_and_values(tmp_path, monkeypatch):
     local = a_target(is_local=True)
-    chart, values, local_values, image_values = (
-        tmp_path / name for name in ("chart", "v.yaml", "l.yaml", "i.yaml")
+    chart, values, loki_values, local_values, image_values = (
+        tmp_path / name for name in ("chart", "v.yaml", "k.yaml", "l.yaml", "i.yaml")
     )
     chart.mkdir()
     template = chart / "a.yaml"
-    for file in (template, values, local_values, image_values):
-        file.write_text("1")
+    files = (template, values, loki_values, local_values, image_values)
+    for file in files:
+        file.write_text("loki: {image: {tag: one}}")
     monkeypatch.setattr(release, "CHART", chart)
     monkeypatch.setattr(release, "VALUES", values)
+    monkeypatch.setattr(release, "LOKI_VALUES", loki_values)
     monkeypatch.setattr(release, "LOCAL_VALUES", local_values)
     monkeypatch.setattr(release.images, "values_file", lambda _: image_values)
     seen = [release.inputs_hash(local)]
-    for file in (template, values, local_values, image_values):
-        file.write_text("2")
+    for file in files:
+        file.write_text("loki: {image: {tag: two}}")
         seen.append(release.inputs_hash(local))
     template.rename(chart / "b.yaml")
     seen.append(release.inputs_hash(local))
     assert len(set(seen)) == len(seen)
     assert release.inputs_hash(local) == seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("written", "is_there"),
+    [
+        pytest.param("{loki: {image: {tag: t}}, image: {tag: t}}", True, id="made"),
+        pytest.param("{image: {tag: t}}", False, id="not-built"),
+    ],
+)
+def test_logs_go_to_loki_where_its_image_could_be_made(tmp_path, monkeypatch, written, is_there):
+    image_values = tmp_path / "i.yaml"
+    image_values.write_text(written)
+    monkeypatch.setattr(release.images, "values_file", lambda _: image_values)
+    assert (release.LOKI_VALUES in release.value_files(a_target())) is is_there
+    user = Credentials(username="u", password="p")
+    monkeypatch.setattr(release, "credentials", lambda *_, **__: user)
+    monkeypatch.setattr(status, "ui_address", lambda _: "http://ui")
+    with console.out.capture() as said:
+        release._farewell(a_target())
+    assert ("./task loki:build" in said.get()) is not is_there

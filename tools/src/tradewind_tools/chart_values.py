@@ -76,6 +76,7 @@ VOCABULARY: dict[str, Schema] = {
     "map of options": map_of(SCALAR, propertyNames=OPTION_NAMES),
     "map of objects": map_of({"type": ["object", "null"]}),
     "map of names": map_of(NAME),
+    "map of positive integers": map_of({"type": ["integer", "null"], "minimum": 1}),
     "sections of options": map_of(
         {"type": ["object", "null"], "propertyNames": OPTION_NAMES, "additionalProperties": SCALAR},
         propertyNames=OPTION_NAMES,

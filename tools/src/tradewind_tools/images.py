@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from rich.table import Table
 
-from tradewind_tools import base_image, builder, command, console, paths, registry
+from tradewind_tools import base_image, builder, command, console, paths, programs, registry
 from tradewind_tools.errors import WorkFailedError
 from tradewind_tools.target import Target
 
@@ -35,13 +35,17 @@ class Image:
     chart_values: str
     """Path in the chart's values, with dots."""
     needs_wheel: bool
+    program: str = ""
+    """`PROGRAM/BINARY` of ours that it holds; the image is left out until that is built."""
 
     @property
     def sources(self) -> list[Path]:
         """Folders and files that decide what the image is."""
         package = paths.CHECKOUT / "executor"
         wheel = [package / "src", package / "pyproject.toml"] if self.needs_wheel else []
-        return [LIST.parent / self.folder, *wheel]
+        module, _, _ = self.program.partition("/")
+        pins = [paths.CHECKOUT / "tools" / "programs" / module] if module else []
+        return [LIST.parent / self.folder, *wheel, *pins]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +67,7 @@ def listed(file: Path = LIST) -> list[Image]:
             repository=entry["repository"],
             chart_values=entry["chartValues"],
             needs_wheel=bool(entry["needs"]),
+            program=entry.get("program", ""),
         )
         for folder, entry in entries.items()
     ]
@@ -82,20 +87,33 @@ def values_file(target: Target) -> Path:
     return target.folder / "images-values.yaml"
 
 
-def push(target: Target) -> list[Pushed]:
+def push(target: Target, *, is_complete: bool = False) -> list[Pushed]:
     """Make the registry hold every image, and write the values file with their digests.
+
+    An image whose program is not built is left out, unless it has to be complete: what takes that
+    long is asked for by name.
 
     Raises:
         ToolError: a build or push failed, or the registry does not show what was pushed.
 
     """
-    pushed = [_push(target, image) for image in listed()]
+    chosen = [image for image in listed() if is_complete or _is_within_reach(image)]
+    pushed = [_push(target, image) for image in chosen]
     values: dict[str, Any] = {}
     for item in pushed:
         _put(values, item.image.chart_values, _coordinates(target, item))
     values_file(target).parent.mkdir(parents=True, exist_ok=True)
     values_file(target).write_text(yaml.safe_dump(values))
     return pushed
+
+
+def has(target: Target, chart_values: str) -> bool:
+    """Tell whether the last `push` wrote the place of an image in the chart's values."""
+    file = values_file(target)
+    found: Any = yaml.safe_load(file.read_text()) if file.is_file() else {}
+    for part in chart_values.split("."):
+        found = found.get(part, {}) if isinstance(found, dict) else {}
+    return bool(found)
 
 
 def table(pushed: list[Pushed]) -> Table:
@@ -114,6 +132,10 @@ def build_wheel() -> None:
     source = str(paths.CHECKOUT / "executor")
     with console.step("building the executor's wheel"):
         command.run(["uv", "build", "--wheel", "--out-dir", str(dist), source], timeout_s=300)
+
+
+def _is_within_reach(image: Image) -> bool:
+    return not image.program or programs.is_built(image.program)
 
 
 def _push(target: Target, image: Image) -> Pushed:
@@ -136,6 +158,8 @@ def _build_and_push(image: Image, reference: str) -> None:
     base = base_image.ensure(own)
     if image.needs_wheel:
         build_wheel()
+    if image.program:
+        _copy_program(image.program)
     with console.step(f"building image {image.repository}"):
         build = ["env", "DOCKER_BUILDKIT=1", *own.docker, "build"]
         arguments = _build_arguments(image, reference=reference, base=base)
@@ -151,6 +175,14 @@ def _build_arguments(image: Image, *, reference: str, base: str) -> list[str]:
         # Where a proxy re-signs TLS, downloads inside the build must trust what the host trusts.
         arguments += ["--secret", f"id=ca,src={bundle}"]
     return arguments
+
+
+def _copy_program(name: str) -> None:
+    """Put a program of ours where the build sees it."""
+    module, _, binary = name.partition("/")
+    folder = paths.CHECKOUT / "dist" / "programs"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(programs.ensure(module, binaries=[binary])[binary], folder / binary)
 
 
 def _coordinates(target: Target, item: Pushed) -> dict[str, str]:

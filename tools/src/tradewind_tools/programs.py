@@ -171,6 +171,12 @@ def ensure(name: str, *, binaries: Sequence[str] = ()) -> dict[str, Path]:
     return found
 
 
+def is_built(name: str) -> bool:
+    """Tell whether `PROGRAM/BINARY` lies in the cache, so that `ensure` costs nothing."""
+    program, _, binary = name.partition("/")
+    return (load(program).target / binary).is_file()
+
+
 def assignments(words: Sequence[str]) -> dict[str, str]:
     """Return the leading `VAR=PROGRAM/BINARY` words as variables with paths, building them."""
     found: dict[str, str] = {}

@@ -62,7 +62,7 @@ def release(environment: Mapping[str, str], *, is_reversible: bool) -> Pin:
         name="release", kubeconfigs=(), context="", registry=plan.registry, is_local=False
     )
     _wheel(plan.version)
-    pushed = images.push(place)
+    pushed = images.push(place, is_complete=True)
     for item in pushed:
         name = item.image.repository
         registry.tag(plan.registry, repository=name, pushed=item.tag, tag=plan.version)

@@ -39,6 +39,9 @@ DEMO_DAG = "tutorial_taskflow_api"
 """Ships with Airflow: three tasks that hand data to each other."""
 LOCAL_VALUES = paths.CHECKOUT / "environments" / "dev" / "local-cluster.yaml"
 """On top, for the cluster that we started."""
+LOKI_VALUES = paths.CHECKOUT / "environments" / "dev" / "local-loki.yaml"
+"""On top, where Loki's image could be made."""
+LOKI_IMAGE = "loki.image"
 HASH_LABEL = "tradewind-inputs"
 MANAGED = "app.kubernetes.io/managed-by"
 OURS = "tradewind-tools"
@@ -129,7 +132,8 @@ def value_files(target: Target) -> list[Path]:
     """Return Helm's values files, the last of which wins."""
     # A port of the node is free for certain on a cluster of our own only.
     ours = [LOCAL_VALUES] if target.is_local else []
-    return [VALUES, *ours, images.values_file(target)]
+    loki = [LOKI_VALUES] if images.has(target, LOKI_IMAGE) else []
+    return [VALUES, *loki, *ours, images.values_file(target)]
 
 
 def inputs_hash(target: Target) -> str:
@@ -254,6 +258,12 @@ def progress(found: list[status.Workload]) -> str:
 
 
 def _farewell(target: Target) -> None:
+    if not images.has(target, LOKI_IMAGE):
+        console.out.print(
+            "\nLogs of tasks stay in their pods: Loki is not built, which takes half an hour. "
+            "`./task loki:build` and then `./task up` keep them in Loki.",
+            soft_wrap=True,
+        )
     user = credentials(target, namespace=target.namespace)
     console.out.print(f"\nUI: {status.ui_address(target)}", soft_wrap=True)
     password = json.dumps(user.password)
