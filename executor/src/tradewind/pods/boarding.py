@@ -23,9 +23,9 @@ TOKEN_VOLUME = "tradewind-token"  # noqa: S105 - the name of a volume
 
 READY_PROBE: Manifest = {
     "exec": {"command": ["test", "-e", contract.READY_FILE]},
-    # Longer than imports take on a node at rest: a probe that fails leaves an event.
-    "initialDelaySeconds": 3,
-    "periodSeconds": 2,
+    # As long as imports take on a node at rest: a probe that fails leaves an event.
+    "initialDelaySeconds": 2,
+    "periodSeconds": 1,
     # Never: the kubelet would kill a pod that a launch may have claimed already.
     "failureThreshold": 2**31 - 1,
 }
