@@ -15,12 +15,18 @@ INSTALL_TIMEOUT_S = 600.0
 DAGS_VOLUME = {"name": "more-dags", "configMap": {"name": "more-dags"}}
 
 
+ENVIRONMENT = (release.VALUES,)
+
+
 @contextmanager
-def installed(target, *, helm, executor, dags=(), more=None):
+def installed(
+    target, *, helm, executor, dags=(), more=None, chart=release.CHART, environment=ENVIRONMENT
+):
     """Install the chart with another executor; yield a client of its API, and remove it.
 
-    `dags` are files that its components and tasks see, `more` are values over all others. Unless
-    they say so it has neither the example DAGs, whose parsing costs as much as all the rest of an
+    `dags` are files that its components and tasks see, `more` are values over all others,
+    `environment` are values files under them, `chart` is the chart's folder. Unless the values say
+    so it has neither the example DAGs, whose parsing costs as much as all the rest of an
     installation, nor a triggerer. The client knows its `namespace`.
     """
     namespace = f"reference-{secrets.token_hex(3)}"
@@ -33,7 +39,8 @@ def installed(target, *, helm, executor, dags=(), more=None):
             files = [Path(folder, "values.yaml"), Path(folder, "more.yaml")]
             files[0].write_text(yaml.safe_dump(values(executor, dags)))
             files[1].write_text(yaml.safe_dump(more or {}))
-            _install(target, helm, namespace, files)
+            files = [*environment, images.values_file(target), *files]
+            _install(target, helm=helm, namespace=namespace, chart=chart, files=files)
         with airflow_api.connect(target, namespace=namespace) as airflow:
             airflow.namespace = namespace
             yield airflow
@@ -41,9 +48,10 @@ def installed(target, *, helm, executor, dags=(), more=None):
         kubectl.run(target, "delete", "namespace", namespace, "--wait=false", "--ignore-not-found")
 
 
-def ours(target, *, dags, more):
+def ours(target, *, dags, more, chart=release.CHART):
     """Install the chart with our executor, see `installed`."""
-    return installed(target, helm=os.environ["HELM3"], executor=EXECUTOR, dags=dags, more=more)
+    helm = os.environ["HELM3"]
+    return installed(target, helm=helm, executor=EXECUTOR, dags=dags, more=more, chart=chart)
 
 
 def values(executor, dags):
@@ -68,17 +76,19 @@ def changed(target, *, helm, namespace, more):
         file = Path(folder, "more.yaml")
         file.write_text(yaml.safe_dump(more))
         arguments = ["upgrade", airflow_api.RELEASE, str(release.CHART), "--reuse-values"]
-        _helm(target, helm, namespace, [*arguments, "--values", str(file)])
+        run_helm(target, *arguments, "--values", str(file), helm=helm, namespace=namespace)
 
 
-def _install(target, helm, namespace, files):
-    arguments = ["install", airflow_api.RELEASE, str(release.CHART)]
-    for file in [release.VALUES, images.values_file(target), *files]:
+def _install(target, *, helm, namespace, chart, files):
+    arguments = ["install", airflow_api.RELEASE, str(chart)]
+    for file in files:
         arguments += ["--values", str(file)]
-    _helm(target, helm, namespace, arguments)
+    run_helm(target, *arguments, helm=helm, namespace=namespace)
 
 
-def _helm(target, helm, namespace, arguments):
-    arguments += ["--namespace", namespace, "--wait", "--timeout", "8m", *target.helm_arguments]
+def run_helm(target, *arguments, helm, namespace):
+    """Run Helm on the release of a namespace, and let it wait for the end of what it does."""
+    words = [helm, *arguments, "--namespace", namespace, "--wait", "--timeout", "8m"]
     environment = kubectl.environment(target)
-    command.run([helm, *arguments], environment=environment, timeout_s=INSTALL_TIMEOUT_S)
+    words += target.helm_arguments
+    command.run(words, environment=environment, timeout_s=INSTALL_TIMEOUT_S)

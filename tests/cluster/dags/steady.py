@@ -1,0 +1,19 @@
+"""Tasks that are at work, and ask Airflow's API, while everything around them is replaced."""
+
+import time
+
+from airflow.sdk import Variable, dag, task
+
+
+@dag(schedule=None, default_args={"retries": 0}, max_active_tasks=64)
+def steady():
+    @task
+    def work(number):
+        while Variable.get("may_end", default="") != "yes":
+            time.sleep(10)
+        return number
+
+    work.expand(number=list(range(20)))
+
+
+steady()
