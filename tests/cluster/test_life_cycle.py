@@ -54,16 +54,21 @@ def task_pods(target, namespace):
     return {pod["metadata"]["uid"] for pod in found}
 
 
+def only(count, found):
+    return found if len(found) == count else None
+
+
 def tasks_of(airflow, run_id):
     """Return what is known of each task; a start anew would have another time and try."""
     return {
         item["map_index"]: (item["state"], item["try_number"], item["start_date"])
         for item in airflow.task_instances(DAG, run_id)
+        if item["task_id"] == "work"
     }
 
 
 def start_tasks(airflow):
-    run_id = airflow.trigger(DAG, conf={})
+    run_id = airflow.trigger(DAG, conf={"tasks": TASKS})
 
     def states():
         return Counter(state for state, _, _ in tasks_of(airflow, run_id).values())
@@ -93,8 +98,9 @@ def left_behind(target, namespace):
 def test_tasks_survive_upgrade_and_rollback_and_only_data_survives_uninstall(target, airflow):
     namespace = airflow.namespace
     run_id = start_tasks(airflow)
-    tasks, pods = tasks_of(airflow, run_id), task_pods(target, namespace)
-    assert len(pods) == TASKS
+    # The pod of the task that came before them goes.
+    pods = until(lambda: only(TASKS, task_pods(target, namespace)), what="pods", timeout_s=60)
+    tasks = tasks_of(airflow, run_id)
     (api_server,) = pods_of(target, namespace, "api-server").values()
     execution_probe.start(target, namespace=namespace, like=api_server)
 
