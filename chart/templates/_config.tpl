@@ -77,6 +77,10 @@ logging:
   dag_processor_log_target: stdout
 {{- end }}
 {{- include "tradewind.metrics.config" . }}
+workers:
+  # A flooded API server answers later than Airflow's five seconds, and every request that a task
+  # gives up and sends again makes it later still: fifty starts at once took it nine.
+  execution_api_timeout: "30"
 scheduler:
   enable_health_check: "True"
 {{- if not (include "tradewind.executor.isLocal" .) }}

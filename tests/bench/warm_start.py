@@ -42,6 +42,10 @@ VALUES = {
         "config": QUIET
         | {"core": {"load_examples": False, "parallelism": 64, "max_active_tasks_per_dag": 64}}
     },
+    # What all tasks wait for goes before any one of them.
+    "apiServer": {"resources": {"requests": {"cpu": "400m"}}},
+    "postgresql": {"resources": {"requests": {"cpu": "200m"}}},
+    "scheduler": {"resources": {"requests": {"cpu": "200m"}}},
     # Fifty idle pods must fit beside two releases.
     "executor": {"podTemplate": {"resources": {"requests": {"cpu": "10m", "memory": "128Mi"}}}},
 }
