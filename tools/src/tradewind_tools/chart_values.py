@@ -114,7 +114,9 @@ VOCABULARY: dict[str, Schema] = {
                 "max_age": {"type": "number", "exclusiveMinimum": 0},
             },
         }
-    ),
+    )
+    # Helm keeps a null that took the pools of another values file away through --reuse-values.
+    | {"type": ["object", "null"]},
     "map of text or references": map_of({"anyOf": [SCALAR, VALUE_FROM]}),
 }
 """Words of `+docs:type=` -> schema. Others such as `one of A, B` are read by `fragment`."""
