@@ -38,6 +38,7 @@ def test_tasks_get_the_configuration_of_tasks_alone(render):
         "AIRFLOW__TRADEWIND__LOKI_FLUSH_TIMEOUT",
         "AIRFLOW__TRADEWIND__LOKI_TENANT",
         "AIRFLOW__TRADEWIND__LOKI_URL",
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT",
     }
 
 
