@@ -57,15 +57,14 @@ def names_of(target, airflow, dag_id):
 
 
 def start_mapped(airflow):
-    """Start the mapped task; return its run once its parts are there, to be asked for logs."""
+    """Start the mapped task; return its run once both parts have a try, whose log can be asked."""
     run_id = airflow.trigger("logs_running", conf={})
-    until(
-        lambda: (
-            {item["map_index"] for item in airflow.task_instances("logs_running", run_id)} == {0, 1}
-        ),
-        what="its parts are not there",
-        timeout_s=WITHIN_S,
-    )
+
+    def running():
+        parts = airflow.task_instances("logs_running", run_id)
+        return {part["map_index"] for part in parts if part["state"] == "running"}
+
+    until(lambda: running() == {0, 1}, what="its parts do not run", timeout_s=WITHIN_S)
     return run_id
 
 
