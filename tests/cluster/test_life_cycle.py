@@ -124,7 +124,7 @@ def test_tasks_survive_upgrade_and_rollback_and_only_data_survives_uninstall(tar
     assert ended == {index: ("success", *rest) for index, (_, *rest) in tasks.items()}
 
     # The executor deletes the pods of ended tasks; nobody would once it is gone.
-    until(lambda: not task_pods(target, namespace), what="pods are left", timeout_s=60)
+    until(lambda: not task_pods(target, namespace), what="pods are left", timeout_s=GONE_WITHIN_S)
     run_helm(target, "uninstall", airflow_api.RELEASE, **helm)
 
     def left():
