@@ -50,8 +50,8 @@ async def create(cluster, document, *, stored=False):
 def as_pod(component, template, namespace):
     metadata = template["metadata"] | {"name": f"{component}-pod", "namespace": namespace}
     spec = template["spec"]
-    claimed = [m for c in spec["containers"] for m in c["volumeMounts"] if m["name"] == "data"]
-    if claimed:
+    mounted = {m["name"] for c in spec["containers"] for m in c["volumeMounts"]}
+    if "data" in mounted - {volume["name"] for volume in spec["volumes"]}:
         # What the StatefulSet's claim template becomes.
         volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data-0"}}
         spec = spec | {"volumes": [*spec["volumes"], volume]}
