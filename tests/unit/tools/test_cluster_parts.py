@@ -19,7 +19,7 @@ from tradewind_tools.cluster import (
     pki,
     preflight,
 )
-from tradewind_tools.cluster.layout import Layout
+from tradewind_tools.cluster.layout import BRIDGE, BRIDGE_MAC, Layout
 from tradewind_tools.errors import ToolError
 
 
@@ -121,6 +121,21 @@ def test_only_veths_of_our_bridge_are_ours():
         "8: veth2@if2: <UP> mtu 1500 qdisc noqueue master docker0 state UP mode DEFAULT\n"
     )
     assert network.veths_of(links) == ["veth1"]
+
+
+def test_the_bridge_has_an_address_of_its_own_before_it_is_up(monkeypatch, tmp_path):
+    """Otherwise it has that of some pod's port, and another one once that pod is gone."""
+    ran = []
+    monkeypatch.setattr(network.command, "run", lambda words, **_: ran.append(words))
+    monkeypatch.setattr(network.command, "succeeds", lambda _: False)
+    monkeypatch.setattr(network, "forwarding_is_dropped", lambda: False)
+    monkeypatch.setattr(network, "_set_sysctls", lambda record: None)
+    network.ensure(record=tmp_path / "sysctls")
+    addressed, up = (
+        ["ip", "link", "set", "dev", BRIDGE, "address", BRIDGE_MAC],
+        ["ip", "link", "set", BRIDGE, "up"],
+    )
+    assert ran.index(addressed) < ran.index(up)
 
 
 def test_only_notes_about_our_pods_are_removed(tmp_path):

@@ -7,6 +7,8 @@ NODE_NAME = "tradewind-local"
 CONTEXT = "tradewind-local"
 
 BRIDGE = "tradewind0"
+BRIDGE_MAC = "02:74:77:00:00:01"
+"""Locally administered."""
 NODE_ADDRESS = "10.244.0.1"
 """Address of the bridge. Not loopback: the API server's own endpoint may not be loopback."""
 POD_NETWORK = "10.244.0.0/16"

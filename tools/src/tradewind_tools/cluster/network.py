@@ -11,7 +11,13 @@ import re
 from pathlib import Path
 
 from tradewind_tools import command
-from tradewind_tools.cluster.layout import BRIDGE, NODE_ADDRESS, POD_NETWORK, SERVICE_NETWORK
+from tradewind_tools.cluster.layout import (
+    BRIDGE,
+    BRIDGE_MAC,
+    NODE_ADDRESS,
+    POD_NETWORK,
+    SERVICE_NETWORK,
+)
 from tradewind_tools.errors import ToolError, WorkFailedError
 
 NFT_TABLE = "tradewind"
@@ -39,6 +45,9 @@ def ensure(*, record: Path) -> None:
     command.succeeds(["modprobe", "-a", "br_netfilter", "bridge"])  # Often built in or absent.
     if not command.succeeds(["ip", "link", "show", "dev", BRIDGE]):
         command.run(["ip", "link", "add", BRIDGE, "type", "bridge"])
+    # A bridge without an address of its own has the least of its ports', which changes as pods come
+    # and go: others keep the old one in mind, and lose name server and API for 5 to 11 s.
+    command.run(["ip", "link", "set", "dev", BRIDGE, "address", BRIDGE_MAC])
     prefix = POD_NETWORK.partition("/")[2]
     command.run(["ip", "addr", "replace", f"{NODE_ADDRESS}/{prefix}", "dev", BRIDGE])
     command.run(["ip", "link", "set", BRIDGE, "up"])
