@@ -8,11 +8,11 @@ import json
 import os
 import secrets
 import shutil
-import time
 from contextlib import contextmanager
 
 import httpx
 import yaml
+from rollouts import await_rollouts
 
 from tradewind_tools import (
     airflow_api,
@@ -41,9 +41,7 @@ def push_image(target):
     """Build what a user builds on the official image, on what stands in for it, and push it."""
     own = builder.ensure()
     official, reference = "official/airflow", f"{target.registry}/{REPOSITORY}:{VERSION}"
-    executor = str(paths.CHECKOUT / "executor")
-    shutil.rmtree(paths.CHECKOUT / "dist", ignore_errors=True)
-    command.run(["uv", "build", "--wheel", "--out-dir", str(paths.CHECKOUT / "dist"), executor])
+    images.build_wheel()
     stand_in = paths.CHECKOUT / "tests" / "cluster" / "official_image" / "Dockerfile"
     _build(own, stand_in, tag=official, argument=f"BASE_IMAGE={base_image.ensure(own)}")
     _build(own, EXAMPLES / "Dockerfile", tag=reference, argument=f"AIRFLOW_IMAGE={official}")
@@ -109,18 +107,8 @@ class OfficialRelease:
             environment=kubectl.environment(self._target),
             timeout_s=INSTALL_TIMEOUT_S,
         )
-        self._await_rollouts()
-
-    def _await_rollouts(self):
-        deadline = time.monotonic() + READY_TIMEOUT_S
         names = [f"{RELEASE}-{component}" for component in COMPONENTS]
-        while True:
-            found = json.loads(self.kubectl("get", "deployments", *names, "-o=json"))["items"]
-            late = [item["metadata"]["name"] for item in found if not _is_rolled_out(item)]
-            if not late:
-                return
-            assert time.monotonic() < deadline, f"not ready: {late}"
-            time.sleep(2)
+        await_rollouts(self._target, *names, namespace=self.namespace, timeout_s=READY_TIMEOUT_S)
 
     @contextmanager
     def api(self):
@@ -245,13 +233,3 @@ class OfficialRelease:
                 "spec": {"selector": labels, "ports": [{"port": 5432}]},
             },
         ]
-
-
-def _is_rolled_out(deployment):
-    wanted, status = deployment["spec"]["replicas"], deployment["status"]
-    return (
-        status.get("observedGeneration") == deployment["metadata"]["generation"]
-        and status.get("updatedReplicas") == wanted
-        and status.get("availableReplicas") == wanted
-        and status.get("replicas") == wanted
-    )

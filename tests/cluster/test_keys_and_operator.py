@@ -11,6 +11,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from dag_runs import await_dags, await_ends, until
+from rollouts import await_rollouts
 from second_release import changed, ours
 
 from tradewind_tools import images, kubectl
@@ -23,9 +24,7 @@ print(Connection.get_connection_from_secrets("kept").password)
 OPERATOR_POD = "kubernetes_pod_operator=True"
 STARTED_WITHIN_S = 240
 ROLLED_OUT_WITHIN_S = 300
-COMPONENTS = [
-    f"deployment/tradewind-{name}" for name in ("api-server", "scheduler", "dag-processor")
-]
+COMPONENTS = [f"tradewind-{name}" for name in ("api-server", "scheduler", "dag-processor")]
 
 
 class Keys:
@@ -76,20 +75,9 @@ def airflow(target, keys):
 def change(target, airflow, keys):
     """Upgrade to the keys as they now are, and restart what reads them, as the table says."""
     changed(target, helm=os.environ["HELM3"], namespace=airflow.namespace, more=keys.values())
-    kubectl.run(target, "-n", airflow.namespace, "rollout", "restart", *COMPONENTS)
+    kubectl.run(target, "-n", airflow.namespace, "rollout", "restart", "deployment", *COMPONENTS)
 
-    def late():
-        found = kubectl.items(target, *COMPONENTS, "-n", airflow.namespace)
-        return [item["metadata"]["name"] for item in found if not is_rolled_out(item)]
-
-    until(lambda: not late(), what=late, timeout_s=ROLLED_OUT_WITHIN_S)
-
-
-def is_rolled_out(deployment):
-    wanted, status = deployment["spec"]["replicas"], deployment["status"]
-    counts = (status.get(f"{kind}Replicas") for kind in ("updated", "ready"))
-    is_seen = status["observedGeneration"] == deployment["metadata"]["generation"]
-    return is_seen and {*counts, status.get("replicas")} == {wanted}
+    await_rollouts(target, *COMPONENTS, namespace=airflow.namespace, timeout_s=ROLLED_OUT_WITHIN_S)
 
 
 def states(airflow, run_id):

@@ -69,8 +69,13 @@ def running_since_s(pod: Pod) -> float:
     """Return since when the base container runs, seconds since 1970; infinity if it does not."""
     base = base_status(pod)
     running = None if base is None else base.state.running
+    return seconds(None if running is None else running.started_at)
+
+
+def seconds(timestamp: str | None) -> float:
+    """Return Kubernetes' timestamp in seconds since 1970; infinity when it says no time."""
     try:
-        return datetime.fromisoformat((running and running.started_at) or "").timestamp()
+        return datetime.fromisoformat(timestamp or "").timestamp()
     except ValueError:
         return math.inf
 

@@ -6,13 +6,11 @@ as well, a claimed one has a launch id and is no member any more. There is no wa
 
 from __future__ import annotations
 
-import math
 import random
 import zlib
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum, auto
 
 from tradewind.client.models import Pod
@@ -93,7 +91,7 @@ def member_of(pod: Pod) -> Member:
         standing=_standing(pod),
         pool=metadata.labels.get(labels.POOL, ""),
         template=metadata.labels.get(labels.TEMPLATE, ""),
-        created_s=_seconds(metadata.creation_timestamp),
+        created_s=state.seconds(metadata.creation_timestamp),
         lives=zlib.crc32(metadata.uid.encode()) / 2**32,
     )
 
@@ -138,10 +136,3 @@ def _standing(pod: Pod) -> Standing:
     if marks.get(labels.DRAINING) == "true" or where is PodState.DELETING:
         return Standing.DRAINING
     return Standing.IDLE if state.is_ready(pod) else Standing.STARTING
-
-
-def _seconds(timestamp: str | None) -> float:
-    try:
-        return datetime.fromisoformat(timestamp or "").timestamp()
-    except ValueError:
-        return math.inf
