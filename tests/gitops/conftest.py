@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
-from estate import Estate
+from estate import Estate, promote_in
 
 from tradewind.promotion.pins import Pin
 from tradewind.promotion.registry import Registry
@@ -124,21 +124,10 @@ def estate(tmp_path):
 
 @pytest.fixture
 def command(estate, monkeypatch, capsys):
-    """Return what runs `tradewind promote …` in the clone: exit code, output, errors."""
-    from tradewind import program as console_script  # noqa: PLC0415 - as it does
-
+    """Run `tradewind promote …` in the clone; see `promote_in`."""
     monkeypatch.setenv("HELM", program("HELM4"))
     monkeypatch.setenv("KUBECONFORM", program("KUBECONFORM"))
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
-
-    def call(*words):
-        code = console_script.main(["promote", *words, f"--repository={estate.clone}"])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
+    return promote_in(estate, monkeypatch, capsys)
 
 
 @pytest.fixture(scope="session")

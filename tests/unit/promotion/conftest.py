@@ -1,5 +1,5 @@
 import pytest
-from estate import Estate, FakeRegistry, write_helm
+from estate import Estate, FakeRegistry, promote_in, write_helm
 
 
 @pytest.fixture(scope="session")
@@ -23,19 +23,8 @@ def registry():
 
 @pytest.fixture
 def command(estate, tmp_path, monkeypatch, capsys):
-    """Return what runs `tradewind promote …` in the clone: exit code, output, errors."""
-    from tradewind import program  # noqa: PLC0415 - as the console script does
-
+    """Run `tradewind promote …` in the clone; see `promote_in`."""
     monkeypatch.setenv("HELM", str(write_helm(tmp_path)))
     for variable in ("GITHUB_TOKEN", "GH_TOKEN", "GITLAB_TOKEN", "TRADEWIND_FORGE_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
-
-    def run(*words):
-        code = program.main(["promote", *words, f"--repository={estate.clone}"])
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
+    return promote_in(estate, monkeypatch, capsys)

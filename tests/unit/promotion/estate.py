@@ -206,3 +206,19 @@ def write_helm(folder: Path) -> Path:
 
 def loaded(text):
     return yaml.safe_load(text)
+
+
+def promote_in(estate, monkeypatch, capsys):
+    """Return what runs `tradewind promote …` in the clone: exit code, output, errors."""
+    from tradewind import program  # noqa: PLC0415 - as the console script does
+
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Ada")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "ada@example.com")
+
+    def call(*words):
+        code = program.main(["promote", *words, f"--repository={estate.clone}"])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
