@@ -30,13 +30,17 @@ class FakeRegistry:
     """Holds the digest of every tag that was pushed."""
 
     def __init__(self, monkeypatch, *, shows=True):
-        self.tags, self.built = {}, []
+        self.tags, self.built, self.wheels = {}, [], 0
+
+        def build_wheel():
+            self.wheels += 1
 
         def build_and_push(_, reference):
             self.built.append(reference)
             if shows:
                 self.tags[reference] = f"sha256:{len(self.tags)}"
 
+        monkeypatch.setattr(images, "build_wheel", build_wheel)
         monkeypatch.setattr(images, "_build_and_push", build_and_push)
         monkeypatch.setattr(
             images.registry,
@@ -74,6 +78,17 @@ def test_a_tag_that_the_registry_has_is_not_built_again(monkeypatch):
     assert [item.was_built for item in images.push(local)] == [True, True]
     assert [item.was_built for item in images.push(local)] == [False, False]
     assert len(registry.built) == 2
+
+
+@pytest.mark.usefixtures("checkout")
+@pytest.mark.parametrize(("has_wheel", "wheels"), [(False, 1), (True, 0)])
+def test_images_of_one_push_hold_one_wheel(monkeypatch, has_wheel, wheels):
+    registry = FakeRegistry(monkeypatch)
+    second = Image(folder="web", repository="t/more", chart_values="more", needs_wheel=True)
+    monkeypatch.setattr(images, "listed", lambda: [WEB, second, DB])
+    images.push(target.resolve({}), has_wheel=has_wheel)
+    assert len(registry.built) == 3
+    assert registry.wheels == wheels
 
 
 @pytest.mark.usefixtures("checkout")

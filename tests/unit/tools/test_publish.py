@@ -106,19 +106,31 @@ def test_a_version_is_written_once(checkout, monkeypatch):
         prepared(checkout)
 
 
-def test_the_first_environment_gets_the_pin(checkout):
-    pin = Pin(
-        chart="oci://r.example/c",
-        chart_version="1.4.2",
-        chart_digest=DIGEST,
-        app_version="1.4.2",
-        git_commit="0" * 40,
-        images={"airflow": f"r.example/a@{DIGEST}"},
-    )
-    file = publish.write(checkout, pin)
-    assert file == checkout / "environments/dev/release.yaml"
-    assert pins.parse(file.read_text(), path="p") == pin
-    assert git(checkout, "status", "--porcelain") == "M environments/dev/release.yaml"
+PIN = Pin(
+    chart="oci://r.example/c",
+    chart_version="1.4.2",
+    chart_digest=DIGEST,
+    app_version="1.4.2",
+    git_commit="0" * 40,
+    images={"airflow": f"r.example/a@{DIGEST}"},
+)
+
+
+@pytest.mark.parametrize("first", ["dev", "lab"])
+def test_the_first_environment_gets_the_pin(checkout, first):
+    order = f"environments: [{{name: {first}}}, {{name: prod}}]\n"
+    (checkout / "environments/order.yaml").write_text(order)
+    path = f"environments/{first}/release.yaml"
+    (checkout / path).parent.mkdir(exist_ok=True)
+    (checkout / path).touch()
+    git(checkout, "add", "--all")
+    git(checkout, "commit", "--quiet", "--allow-empty", "-m", "Begin with another")
+    file = publish.write(checkout, PIN)
+    assert file == checkout / path
+    assert pins.parse(file.read_text(), path="p") == PIN
+    assert publish.pinned(checkout) == path
+    assert f"git commit {path} -m 'Release 1.4.2'" in publish.told(PIN, path=path)
+    assert git(checkout, "status", "--porcelain") == f"M {path}"
 
 
 def test_digests_of_all_images_become_the_charts_defaults():

@@ -223,7 +223,8 @@ def release_logs(words: tuple[str, ...], *, map_index: int | None, try_number: i
 def publish_command(*, reversible: bool) -> None:
     """Build wheel, images and chart once, push them, pin them in the first environment."""
     pin = publish.release(os.environ, is_reversible=reversible)
-    console.out.print(publish.told(pin), soft_wrap=True, markup=False)
+    text = publish.told(pin, path=publish.pinned(paths.CHECKOUT))
+    console.out.print(text, soft_wrap=True, markup=False)
 
 
 @main.group("dags")

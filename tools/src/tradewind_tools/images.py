@@ -87,18 +87,19 @@ def values_file(target: Target) -> Path:
     return target.folder / "images-values.yaml"
 
 
-def push(target: Target, *, is_complete: bool = False) -> list[Pushed]:
+def push(target: Target, *, is_complete: bool = False, has_wheel: bool = False) -> list[Pushed]:
     """Make the registry hold every image, and write the values file with their digests.
 
     An image whose program is not built is left out, unless it has to be complete: what takes that
-    long is asked for by name.
+    long is asked for by name. The wheel is built once for all of them, or is in dist/ already.
 
     Raises:
         ToolError: a build or push failed, or the registry does not show what was pushed.
 
     """
     chosen = [image for image in listed() if is_complete or _is_within_reach(image)]
-    pushed = [_push(target, image) for image in chosen]
+    wheel = _Wheel(is_built=has_wheel)
+    pushed = [_push(target, image, wheel) for image in chosen]
     values: dict[str, Any] = {}
     for item in pushed:
         _put(values, item.image.chart_values, _coordinates(target, item))
@@ -134,15 +135,29 @@ def build_wheel() -> None:
         command.run(["uv", "build", "--wheel", "--out-dir", str(dist), source], timeout_s=300)
 
 
+@dataclass(slots=True)
+class _Wheel:
+    """Whether dist/ holds the wheel of this push: images of one release hold one and the same."""
+
+    is_built: bool
+
+    def ensure(self) -> None:
+        if not self.is_built:
+            build_wheel()
+            self.is_built = True
+
+
 def _is_within_reach(image: Image) -> bool:
     return not image.program or programs.is_built(image.program)
 
 
-def _push(target: Target, image: Image) -> Pushed:
+def _push(target: Target, image: Image, wheel: _Wheel) -> Pushed:
     tag = source_tag(image)
     found = registry.digest(target.registry, repository=image.repository, tag=tag)
     if found is not None:
         return Pushed(image=image, tag=tag, digest=found, was_built=False)
+    if image.needs_wheel:
+        wheel.ensure()
     _build_and_push(image, f"{target.registry}/{image.repository}:{tag}")
     found = registry.digest(target.registry, repository=image.repository, tag=tag)
     if found is None:
@@ -156,8 +171,6 @@ def _push(target: Target, image: Image) -> Pushed:
 def _build_and_push(image: Image, reference: str) -> None:
     own = builder.ensure()
     base = base_image.ensure(own)
-    if image.needs_wheel:
-        build_wheel()
     if image.program:
         _copy_program(image.program)
     with console.step(f"building image {image.repository}"):

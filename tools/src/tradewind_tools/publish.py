@@ -62,7 +62,7 @@ def release(environment: Mapping[str, str], *, is_reversible: bool) -> Pin:
         name="release", kubeconfigs=(), context="", registry=plan.registry, is_local=False
     )
     _wheel(plan.version)
-    pushed = images.push(place, is_complete=True)
+    pushed = images.push(place, is_complete=True, has_wheel=True)
     for item in pushed:
         name = item.image.repository
         registry.tag(plan.registry, repository=name, pushed=item.tag, tag=plan.version)
@@ -138,13 +138,18 @@ def baked_images(plan: Plan, pushed: list[Pushed]) -> dict[str, dict[str, str]]:
 
 def write(checkout: Path, pin: Pin) -> Path:
     """Pin the release in the first environment; return the file."""
+    file = checkout / pinned(checkout)
+    file.write_text(pins.dump(pin))
+    return file
+
+
+def pinned(checkout: Path) -> str:
+    """Return the path, in the repository, of the first environment's release."""
     try:
         first = order.parse((checkout / order.PATH).read_text()).names[0]
     except PromotionError as error:
         raise ToolError(str(error)) from error
-    file = checkout / order.release_path(first)
-    file.write_text(pins.dump(pin))
-    return file
+    return order.release_path(first)
 
 
 def _version(checkout: Path) -> str:
@@ -205,9 +210,8 @@ def _git(checkout: Path, *arguments: str) -> str:
     return command.run(["git", "-C", str(checkout), *arguments]).strip()
 
 
-def told(pin: Pin) -> str:
-    """Return what to do next."""
-    path = order.release_path("dev")
+def told(pin: Pin, *, path: str) -> str:
+    """Return what to do next; `path` is the file that holds the pin."""
     images_json = json.dumps(dict(pin.images), indent=2)
     return (
         f"{pin.chart}:{pin.chart_version}\n{pin.chart_digest}\nimages {images_json}\n\n"
