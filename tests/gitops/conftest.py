@@ -1,6 +1,7 @@
 """Releases on real parts: git, a registry, Helm, kubectl's Kustomize, kubeconform."""
 
 import functools
+import json
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import definitions
 import httpx
 import pytest
 import yaml
@@ -136,6 +138,27 @@ def schemas(tmp_path_factory):
     script = ROOT / "tests" / "chart" / "schemas.py"
     folder = tmp_path_factory.mktemp("schemas")
     return run(sys.executable, str(script), str(folder), KUBERNETES).strip()
+
+
+@pytest.fixture(scope="session")
+def judged(tmp_path_factory):
+    """Return what tells why the engines' definitions refuse documents; nothing: they take them."""
+    folder = tmp_path_factory.mktemp("definitions")
+    location = definitions.write(folder)
+
+    def judge(documents):
+        words = (program("KUBECONFORM"), "-strict", "-schema-location", location, "-output=json")
+        done = subprocess.run(
+            words,
+            input=yaml.safe_dump_all(documents),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return [one["msg"] for one in json.loads(done.stdout).get("resources", [])]
+
+    return judge
 
 
 @pytest.fixture

@@ -56,6 +56,38 @@ def test_argo_cd_gets_chart_version_and_values_of_the_environment(
     assert all((estate.clone / path).is_file() for path in files)
 
 
+def test_argo_cds_definitions_take_the_set_and_each_application(
+    estate, applied_by_argo, first, judged
+):
+    text = (estate.clone / "environments/base/argocd/applicationset.yaml").read_text()
+    assert judged([yaml.safe_load(text)]) == []
+    for name in NAMES:
+        estate.release(name, first)
+        application = applied_by_argo(name)
+        assert judged([application]) == []
+    application["spec"]["sources"][0]["targetRevison"] = "7.0.0"
+    (said,) = judged([application])
+    assert "targetRevison" in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fluxs_definitions_take_what_follows_an_environment(
+    estate, kustomized, first, judged, name
+):
+    estate.release(name, first)
+    ours = [one for one in kustomized(name) if one["kind"] != "ConfigMap"]
+    text = (estate.clone / "environments/base/flux/cluster.yaml").read_text()
+    documents = yaml.safe_load_all(text.replace("ENVIRONMENT", name))
+    ours += [one for one in documents if one["kind"] != "Namespace"]
+    assert [one["kind"] for one in ours] == [
+        "HelmRelease",
+        "OCIRepository",
+        "GitRepository",
+        "Kustomization",
+    ]
+    assert judged(ours) == []
+
+
 def test_all_environments_render_keep_the_policy_and_are_valid(
     estate, command, first, schemas, tmp_path
 ):

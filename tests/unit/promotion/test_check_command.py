@@ -183,6 +183,17 @@ def test_a_pushed_line_is_judged_commit_by_commit(estate, rig, command):
     assert judged == [(good, False), (bad, True)]
 
 
+def test_a_push_that_takes_commits_off_the_line_is_a_conflict(estate, rig, command):
+    start = estate.git("rev-parse", "HEAD")
+    taken = estate.commit({"a.txt": "x"})
+    estate.git("reset", "--quiet", "--hard", start)
+    other = estate.commit({"b.txt": "x"})
+    code, _, err = command("check", taken, other, "--each")
+    assert code == 5
+    said = " ".join(err.split())
+    assert f"{other[:12]} does not contain {taken[:12]}: fetch the main branch" in said
+
+
 def test_an_unknown_commit_is_a_sentence(command):
     code, _, err = command("check", "0123456789", "HEAD")
     assert code == 2

@@ -23,6 +23,10 @@ replace k8s.io/api => k8s.io/api v0.36.3
 """
 
 
+READ_ONLY = {"argo-cd"}
+"""Modules of which nothing is built."""
+
+
 @pytest.fixture
 def modules(tmp_path, monkeypatch):
     """A root with one wrapper module `etcd`, and an empty cache."""
@@ -69,7 +73,23 @@ def test_every_committed_module_loads_with_a_version():
     for name in names:
         module = programs.load(name)
         assert module.version.startswith("v"), name
-        assert module.packages, name
+        assert module.packages or name in READ_ONLY, name
+
+
+def test_a_module_without_a_tool_is_read_and_not_built(modules, monkeypatch):
+    text = GO_MOD.replace("tool go.etcd.io/etcd/server/v3", "").partition("require (")[0]
+    (modules / "programs" / "etcd" / "go.mod").write_text(text)
+    monkeypatch.setattr(programs, "go_binary", lambda: "go")
+    asked = []
+
+    def run(words, **_):
+        asked.append(words)
+        return '{"Dir": "/cache/etcd"}'
+
+    monkeypatch.setattr(programs.command, "run", run)
+    assert programs.sources("etcd") == Path("/cache/etcd")
+    assert programs.load("etcd").packages == {}
+    assert asked[0][-1] == "go.etcd.io/etcd/server/v3@v3.7.3"
 
 
 @pytest.mark.parametrize(

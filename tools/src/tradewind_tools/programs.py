@@ -8,6 +8,7 @@ names are built.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,7 @@ from tradewind_tools.errors import ToolError, WorkFailedError
 MODULES = paths.CHECKOUT / "tools" / "programs"
 NEEDED_GIB = 3
 """For one program: Kubernetes' compiled packages are the most."""
+DOWNLOAD_TIMEOUT_S = 300.0
 TAIL_LINES = 25
 """Lines of a failed build's output that are shown."""
 
@@ -64,8 +66,10 @@ class Module:
 
     name: str
     folder: Path
+    module: str
+    """Path of the wrapped module."""
     version: str
-    """Version of the wrapped module, such as `v1.36.3`."""
+    """Its version, such as `v1.36.3`."""
     packages: dict[str, str]
     """Binary name -> main package."""
     key: str
@@ -132,10 +136,12 @@ def load(name: str, *, root: Path = MODULES) -> Module:
         raise ToolError(f"no program {name!r} in {root}: choose one of {known}")
     text = (folder / "go.mod").read_text()
     tools, requires = parse_go_mod(text)
-    owners = [module for module in requires if tools and f"{tools[0]}/".startswith(f"{module}/")]
+    # A module that is read and not built names no tool.
+    owners = [one for one in requires if not tools or f"{tools[0]}/".startswith(f"{one}/")]
     if not owners:
         raise ToolError(f"{folder / 'go.mod'} requires no module of its first tool: add a require")
-    version = requires[max(owners, key=len)]
+    wrapped = max(owners, key=len)
+    version = requires[wrapped]
     digest = hashlib.sha256(text.encode())
     digest.update((folder / "go.sum").read_bytes())
     digest.update(ldflags(name, version=version).encode())
@@ -143,6 +149,7 @@ def load(name: str, *, root: Path = MODULES) -> Module:
     return Module(
         name=name,
         folder=folder,
+        module=wrapped,
         version=version,
         packages={binary_name(package): package for package in tools},
         key=digest.hexdigest()[:12],
@@ -169,6 +176,26 @@ def ensure(name: str, *, binaries: Sequence[str] = ()) -> dict[str, Path]:
             room.check(paths.cache_dir(), needed_gib=NEEDED_GIB, what=f"building {name}")
             _build(module, missing)
     return found
+
+
+def sources(name: str) -> Path:
+    """Return the folder with the wrapped module's own files, such as resource definitions.
+
+    It lies in Go's module cache, where go.sum answers for it; fetched where it is not there.
+
+    Raises:
+        WorkFailedError: the module proxy does not serve it.
+
+    """
+    module = load(name)
+    # With its version Go reads no other module's go.mod, of which Argo CD alone has a thousand.
+    wanted = f"{module.module}@{module.version}"
+    text = command.run(
+        [go_binary(), "-C", str(module.folder), "mod", "download", "-json", wanted],
+        environment=_environment(),
+        timeout_s=DOWNLOAD_TIMEOUT_S,
+    )
+    return Path(json.loads(text)["Dir"])
 
 
 def is_built(name: str) -> bool:
