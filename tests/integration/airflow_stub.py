@@ -1,5 +1,7 @@
 """The part of Airflow's REST API that the janitor asks, with rows a test writes down."""
 
+import asyncio
+
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -10,7 +12,9 @@ class AirflowStub:
     def __init__(self):
         self.rows = {}
         self.broken = None
-        """Answers everything instead, when set."""
+        """Answers everything instead, when set; may be a coroutine."""
+        self.signs_in = False
+        """Whether logins are answered well all the same."""
         app = web.Application()
         app.router.add_post("/auth/token", self._token)
         app.router.add_post("/api/v2/dags/~/dagRuns/~/taskInstances/list", self._list)
@@ -34,11 +38,17 @@ class AirflowStub:
         }
 
     async def _token(self, request):
-        return self.broken() if self.broken else web.json_response({"access_token": "t"})
+        if self.broken and not self.signs_in:
+            return await self._broken()
+        return web.json_response({"access_token": "t"})
+
+    async def _broken(self):
+        answer = self.broken()
+        return await answer if asyncio.iscoroutine(answer) else answer
 
     async def _list(self, request):
         if self.broken:
-            return self.broken()
+            return await self._broken()
         asked = await request.json()
         told = [
             row
@@ -49,7 +59,7 @@ class AirflowStub:
 
     async def _one(self, request):
         if self.broken:
-            return self.broken()
+            return await self._broken()
         dag, run, task, index = (request.match_info[k] for k in ("dag", "run", "task", "index"))
         row = self.rows.get((dag, run, task, int(index)))
         if row is not None:

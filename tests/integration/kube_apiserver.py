@@ -153,6 +153,37 @@ def connect(server):
     return HttpCluster(signed, request_timeout_s=10, silence_s=70)
 
 
+class Node:
+    """Plays the kubelet for pods of a real API server: writes the statuses a test asks for."""
+
+    def __init__(self, cluster):
+        self._cluster = cluster
+
+    async def set_status(self, namespace, name, status):
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/status"
+        await self._patch(path, {"status": status})
+
+    async def vanish(self, namespace, name):
+        pod = await self._cluster.get_pod(namespace, name)
+        await self._cluster.delete_pod(namespace, name, uid=pod.metadata.uid)
+
+    async def add_event(self, namespace, name, event):
+        pod = await self._cluster.get_pod(namespace, name)
+        involved = {"kind": "Pod", "namespace": namespace, "name": name, "uid": pod.metadata.uid}
+        metadata = {"generateName": f"{name}.", "namespace": namespace}
+        body = {"apiVersion": "v1", "kind": "Event", "metadata": metadata} | event
+        path = f"/api/v1/namespaces/{namespace}/events"
+        await self._cluster._call("POST", path, body=body | {"involvedObject": involved})
+
+    async def create_namespace(self, name):
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        await self._cluster._call("POST", "/api/v1/namespaces", body=body)
+
+    async def _patch(self, path, body):
+        kind = "application/strategic-merge-patch+json"
+        await self._cluster.transport.call("PATCH", path, body=body, content_type=kind)
+
+
 @contextlib.contextmanager
 def running(folder):
     """Start an API server and stop it, also one that did not come up."""

@@ -1,216 +1,20 @@
-"""The janitor as it runs, at a real API server: every kind of orphan, and its opposite."""
+"""The janitor as it runs, at a real API server: one, two, by hand, and as its role allows."""
 
 import asyncio
-import contextlib
 import json
-import uuid
 
 import pytest
-from aiohttp import web
-from airflow_stub import AirflowStub
+from janitor_rig import Rig, airflow, rig
+from kube_apiserver import Node, running, write_kubeconfig
+from kube_apiserver import connect as connect_to
 
 from tradewind.client.errors import ApiError
-from tradewind.janitor import connect, handlers, once, settings, view
+from tradewind.janitor import connect, once, view
 from tradewind.janitor.policy import Reason
 from tradewind.pods import labels
-from tradewind.testing.builders import base_ended, base_running, base_waiting
+from tradewind.testing.builders import base_ended, base_running
 
-WITHIN_S = 60
-OURS = "ours"
-SIDECAR = [{"name": "base", "image": "worker:1"}, {"name": "proxy", "image": "proxy:1"}]
-
-
-@pytest.fixture
-async def airflow():
-    stub = AirflowStub()
-    await stub.server.start_server()
-    yield stub
-    await stub.server.close()
-
-
-class Rig:
-    def __init__(self, cluster, node, namespace, airflow, kubeconfig, tmp_path):
-        self.cluster = cluster
-        self.node = node
-        self.namespace = namespace
-        self.airflow = airflow
-        self.kubeconfig = kubeconfig
-        self.password = tmp_path / "password"
-        self.password.write_text("geheim")
-
-    def settings(self, **changed):
-        """Return settings with which proofs have to last a second."""
-        given = {
-            "namespaces": self.namespace,
-            "installation": OURS,
-            "airflow_url": self.airflow.url,
-            "airflow_username": "janitor",
-            "airflow_password_file": str(self.password),
-            "kubeconfig": str(self.kubeconfig),
-            "sweep_interval_s": 1.0,
-            "age_floor_s": 1.0,
-            "ended_grace_s": 1.0,
-            "pending_grace_s": 1.0,
-            "running_grace_s": 1.0,
-            "leaving_grace_s": 1.0,
-            "reads_nodes": True,
-            "dry_run": False,
-            "identity": "a",
-            "port": 0,
-        }
-        return settings.load({}, **(given | changed))
-
-    async def launch(self, name, status=None, *, spec=None, said=None, notes=None, **metadata):
-        marks = {labels.LAUNCH_ID: str(uuid.uuid4()), labels.INSTALLATION: OURS}
-        task = {"dag_id": "etl", "task_id": name, "run_id": "r", "try_number": "1"}
-        base = {"containers": [{"name": "base", "image": "worker:1"}], "restartPolicy": "Never"}
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "name": name,
-                "labels": {k: v for k, v in (marks | (said or {})).items() if v is not None},
-                "annotations": task | {labels.ROW_ID: f"row-{name}"} | (notes or {}),
-                **metadata,
-            },
-            "spec": base | (spec or {}),
-        }
-        await self.cluster.create_pod(self.namespace, manifest)
-        if status is not None:
-            await self.node.set_status(self.namespace, name, status)
-
-    def over(self, name, state="failed", **row):
-        self.airflow.tell(name, state, **({"row_id": f"row-{name}"} | row))
-
-    async def names(self):
-        page = await self.cluster.list_pods(self.namespace, selector="", limit=1000)
-        return {pod.metadata.name for pod in page.items}
-
-    async def left(self, expected, *, within_s=WITHIN_S):
-        """Wait until exactly these pods are left."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                while await self.names() != expected:
-                    await asyncio.sleep(0.3)
-        assert await self.names() == expected
-
-    @contextlib.asynccontextmanager
-    async def janitor(self, **changed):
-        stop = asyncio.Event()
-        task = asyncio.create_task(handlers.serve(self.settings(**changed), stop=stop))
-        try:
-            yield task
-        finally:
-            stop.set()
-            await asyncio.wait_for(task, 30)
-
-    async def events(self, name):
-        path = f"/api/v1/namespaces/{self.namespace}/events"
-        found = json.loads(await self.cluster.transport.call("GET", path))["items"]
-        return [(e["reason"], e["message"]) for e in found if e["involvedObject"]["name"] == name]
-
-
-@pytest.fixture
-def rig(real_cluster, node, namespace, airflow, kubeconfig, tmp_path):
-    return Rig(real_cluster, node, namespace, airflow, kubeconfig, tmp_path)
-
-
-async def orphans(rig):
-    """Create one pod of every kind that nobody owns any more."""
-    await rig.launch("scheduler-died-after-create", {"phase": "Pending"})
-    rig.over("scheduler-died-after-create", "scheduled")
-    await rig.launch("watch-gap", base_ended(0))
-    rig.over("watch-gap", "success")
-    await rig.launch("failed-of-a-succeeded-task", base_ended(1))
-    rig.over("failed-of-a-succeeded-task", "success")
-    await rig.launch("never-started-twice", base_ended(1, reason="StartError"))
-    rig.over("never-started-twice", "queued", row_id="row-next", try_number=2)
-    await rig.launch("image-pull", base_waiting("ImagePullBackOff"))
-    rig.over("image-pull")
-    await rig.launch("cleared-while-running", base_running())
-    rig.over("cleared-while-running", "running", row_id="row-next", try_number=2)
-    await rig.launch("heartbeat-lost-and-retried", base_running())
-    rig.over("heartbeat-lost-and-retried", "up_for_retry", row_id="row-next")
-    await rig.launch("deleted-dag", base_running())
-    await rig.launch("deleted-run", base_running(), notes={"run_id": "deleted"})
-    held = base_ended(0) | {"phase": "Running"}
-    await rig.launch("sidecar-holds", held, spec={"containers": SIDECAR})
-    rig.over("sidecar-holds", "success")
-    await rig.launch("phase-unknown", base_running() | {"phase": "Unknown"})
-    rig.over("phase-unknown")
-    lost = {"nodeName": "lost-node", "terminationGracePeriodSeconds": 1}
-    await rig.launch("node-lost", base_running(), spec=lost)
-    rig.over("node-lost")
-    await rig.node.vanish(rig.namespace, "node-lost")
-    await rig.launch("claimed-warm-pod", base_running(), said={labels.POOL: "small"})
-    rig.over("claimed-warm-pod")
-
-
-async def healthy(rig):
-    """Create pods that somebody owns, whatever they look like; return their names."""
-    await rig.launch("running", base_running())
-    rig.over("running", "running")
-    await rig.launch("pending", {"phase": "Pending"})
-    rig.over("pending", "queued")
-    await rig.launch("ended-a-moment-ago", base_ended(0))
-    rig.over("ended-a-moment-ago", "running")
-    await rig.launch("restarting", base_running())
-    rig.over("restarting", "restarting")
-    await rig.launch("silent-node", base_running() | {"phase": "Unknown"})
-    rig.over("silent-node", "running")
-    await rig.launch("kept", base_ended(1), notes={labels.KEEP: "true"})
-    rig.over("kept")
-    operator = {"kubernetes_pod_operator": "True"}
-    await rig.launch("operators-child", base_running(), said=operator)
-    rig.over("operators-child", "deferred")
-    await rig.launch("of-another-airflow", base_running(), said={labels.INSTALLATION: "another"})
-    await rig.launch("not-a-task", base_running(), said={labels.LAUNCH_ID: None})
-    await rig.launch("callback", base_ended(0), said={labels.WORKLOAD: "callback"})
-    idle = {labels.LAUNCH_ID: None, labels.POOL: "small"}
-    await rig.launch("idle-warm-pod", base_running(), said=idle)
-    await rig.launch("hostile", base_running(), notes={"dag_id": "../../x", "run_id": "r\n"})
-    held = {"finalizers": ["example.com/hold"]}
-    await rig.launch("foreign-finalizer", base_ended(0), **held)
-    rig.over("foreign-finalizer")
-    await rig.node.vanish(rig.namespace, "foreign-finalizer")
-    return await rig.names()
-
-
-async def test_every_orphan_goes_and_every_other_pod_stays(rig):
-    survivors = await healthy(rig)
-    await orphans(rig)
-    async with rig.janitor():
-        await rig.left(survivors)
-        await asyncio.sleep(4)
-        assert await rig.names() == survivors
-    pod = await rig.cluster.get_pod(rig.namespace, "running")
-    assert not pod.metadata.finalizers
-    assert not any("kopf" in name for name in pod.metadata.annotations)
-    assert await rig.events("watch-gap") == [
-        ("OrphanDeleted", "ended and was left behind: try 1 is success")
-    ]
-    assert [reason for reason, _ in await rig.events("foreign-finalizer")] == ["OrphanStuck"]
-    held = await rig.cluster.get_pod(rig.namespace, "foreign-finalizer")
-    assert held.metadata.finalizers == ("example.com/hold",)
-
-
-BROKEN = [
-    pytest.param(lambda: web.json_response({"detail": "oops"}, status=500), id="500"),
-    pytest.param(lambda: web.Response(text="<title>Sign in</title>"), id="HTML"),
-    pytest.param(lambda: web.json_response({"detail": "no"}, status=403), id="403"),
-]
-
-
-@pytest.mark.parametrize("answer", BROKEN)
-async def test_while_airflow_answers_oddly_nothing_goes_and_afterwards_it_does(rig, answer):
-    await rig.launch("orphan", base_ended(0))
-    rig.over("orphan")
-    rig.airflow.broken = answer
-    async with rig.janitor():
-        await asyncio.sleep(5)
-        assert await rig.names() == {"orphan"}
-        rig.airflow.broken = None
-        await rig.left(set())
+__all__ = ["airflow", "rig"]
 
 
 async def test_an_unreachable_airflow_keeps_every_pod(rig):
@@ -234,18 +38,6 @@ async def test_two_janitors_share_a_storm_of_deletions_without_a_fault(rig):
         await rig.left({"running"})
 
 
-async def test_a_killed_janitor_leaves_nothing_that_holds_a_pod(rig):
-    await rig.launch("running", base_running())
-    rig.over("running", "running")
-    task = asyncio.create_task(handlers.serve(rig.settings()))
-    await asyncio.sleep(4)
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    await rig.node.vanish(rig.namespace, "running")
-    await rig.left(set(), within_s=10)
-
-
 async def test_pods_that_come_and_end_while_it_runs_are_seen(rig):
     async with rig.janitor():
         await asyncio.sleep(3)
@@ -256,6 +48,28 @@ async def test_pods_that_come_and_end_while_it_runs_are_seen(rig):
         await rig.node.set_status(rig.namespace, "later", base_ended(0))
         rig.over("later", "success")
         await rig.left(set())
+
+
+async def test_an_api_server_that_stops_and_forgets_its_history_is_watched_anew(tmp_path, airflow):
+    """As a watch that breaks and cannot go on where it was: 410."""
+    (tmp_path / "server").mkdir()
+    with running(tmp_path / "server") as server:
+        cluster = connect_to(server)
+        node = Node(cluster)
+        await node.create_namespace("tasks")
+        kubeconfig = write_kubeconfig(server, tmp_path / "kubeconfig")
+        rig = Rig(cluster, node, "tasks", airflow, kubeconfig, tmp_path)
+        await rig.launch("running", base_running())
+        rig.over("running", "running")
+        async with rig.janitor():
+            await rig.launch("before", base_ended(0))
+            rig.over("before")
+            await rig.left({"running"})
+            await asyncio.to_thread(server.restart_compacted)
+            await rig.launch("after", base_ended(0))
+            rig.over("after")
+            await rig.left({"running"})
+        await cluster.close()
 
 
 async def test_what_a_removed_executor_leaves_goes_when_somebody_says_so(rig):

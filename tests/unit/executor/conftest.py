@@ -226,15 +226,15 @@ class Authority:
         built = self._builder(self._name, self._key).add_extension(constraints, critical=True)
         self.pem = _pem(built.sign(self._key, hashes.SHA256()))
 
-    def issue(self, name, *, password=None):
-        """Return a key pair for a host name, an address or a user."""
+    def issue(self, name, *, password=None, lasts=DAY):
+        """Return a key pair for a host name, an address or a user; it ends `lasts` from now."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         try:
             also = x509.IPAddress(ipaddress.ip_address(name))
         except ValueError:
             also = x509.DNSName(name)
-        built = self._builder(subject, key).add_extension(
+        built = self._builder(subject, key, lasts).add_extension(
             x509.SubjectAlternativeName([also]), critical=False
         )
         encryption = (
@@ -247,7 +247,7 @@ class Authority:
         )
         return KeyPair(_pem(built.sign(self._key, hashes.SHA256())), pem)
 
-    def _builder(self, subject, key):
+    def _builder(self, subject, key, lasts=DAY):
         now = dt.datetime.now(dt.UTC)
         return (
             x509.CertificateBuilder()
@@ -255,8 +255,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now - 2 * DAY)
+            .not_valid_after(now + lasts)
         )
 
 

@@ -1,9 +1,10 @@
 """Only Airflow's own, well-formed word is evidence; everything else is a sentence."""
 
 import asyncio
+import contextlib
+import datetime as dt
 import re
 import ssl
-import subprocess
 
 import pytest
 from aiohttp import web
@@ -259,31 +260,41 @@ async def test_a_missing_password_file_is_a_sentence(airflow, tmp_path):
     await made.close()
 
 
-async def test_a_certificate_nobody_signed_is_a_sentence(tmp_path, untrusted_server):
-    server, login = untrusted_server
-    made = AirflowApi(str(server.make_url("/")), login=login)
-    with pytest.raises(EvidenceError, match=r"certificate .* is not trusted") as caught:
-        await made.row(TASK)
-    assert re.search("AIRFLOW_CA_FILE", str(caught.value))
-    await made.close()
+async def test_a_certificate_nobody_signed_is_a_sentence(authority, serving):
+    async with serving(authority.issue("127.0.0.1")) as (url, login):
+        made = AirflowApi(url, login=login)
+        with pytest.raises(EvidenceError, match=r"certificate .* is not trusted") as caught:
+            await made.row(TASK)
+        assert re.search("AIRFLOW_CA_FILE", str(caught.value))
+        await made.close()
+
+
+async def test_a_certificate_that_has_expired_is_a_sentence(authority, serving):
+    pair = authority.issue("127.0.0.1", lasts=-dt.timedelta(hours=1))
+    async with serving(pair) as (url, login):
+        trusting = ssl.create_default_context(cadata=authority.pem.decode())
+        made = AirflowApi(url, login=login, tls=lambda: trusting)
+        with pytest.raises(EvidenceError, match=r"certificate has expired.*: renew it") as caught:
+            await made.row(TASK)
+        assert caught.value.kind == "unreachable"
+        await made.close()
 
 
 @pytest.fixture
-def certificate(tmp_path):
+def serving(tmp_path):
+    """Return a context in which a server has the certificate, and a login for it is there."""
 
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-    command += ["-nodes", "-subj", "/CN=localhost", "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)
-    return certificate, key
+    @contextlib.asynccontextmanager
+    async def serve(pair):
+        file = tmp_path / "server.pem"
+        file.write_bytes(pair.key + pair.certificate)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+        server = TestServer(web.Application(), scheme="https")
+        await server.start_server(ssl=context)
+        (tmp_path / "p").write_text("x")
+        login = Login(username="j", password=FollowedFile(tmp_path / "p", what="the password"))
+        yield str(server.make_url("/")), login
+        await server.close()
 
-
-@pytest.fixture
-async def untrusted_server(tmp_path, certificate):
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(*certificate)
-    server = TestServer(web.Application(), scheme="https")
-    await server.start_server(ssl=context)
-    (tmp_path / "p").write_text("x")
-    yield server, Login(username="j", password=FollowedFile(tmp_path / "p", what="the password"))
-    await server.close()
+    return serve
