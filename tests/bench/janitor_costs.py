@@ -1,10 +1,9 @@
 """Memory and time of the janitor at many pods, against a real API server and a stub of Airflow.
 
-    KUBE_APISERVER=… ETCD=… PYTHONPATH=tests/integration python tests/bench/janitor_costs.py [PODS]
-
-Prints JSON: resident memory of a janitor of its own process once it has swept all pods, and the
-seconds of its sweeps, as its metrics page tells them. JANITOR_PYTHON names an interpreter with
-what images/janitor installs: where the Kubernetes client is installed, kopf loads it, 80 MiB.
+`./task bench:janitor [PODS]` prints JSON: resident memory of a janitor of its own process once it
+has swept all pods, the seconds of its sweeps, as its metrics page tells them, and the machine's
+load. It runs with what images/janitor installs: where the Kubernetes client is installed, as it is
+here, kopf loads it, 80 MiB.
 """
 
 import asyncio
@@ -29,6 +28,7 @@ from tradewind.testing.builders import base_running
 
 PORT = 18_080
 SWEEPS = 4
+REQUIREMENTS = Path(__file__).parents[2] / "images" / "janitor" / "requirements.txt"
 FILLING = {f"VARIABLE_{n}": "x" * 60 for n in range(25)}
 """About what a real pod carries: 25 variables."""
 
@@ -116,13 +116,23 @@ async def main(count):
         try:
             await fill(cluster, airflow, count)
             process = start(server, airflow, Path(folder))
-            sys.stdout.write(json.dumps(await measured(process, count)) + "\n")
+            told = await measured(process, count) | {"load": round(os.getloadavg()[0], 1)}
+            sys.stdout.write(json.dumps(told) + "\n")
         finally:
             if process is not None:
                 process.kill()
             await cluster.close()
             await asyncio.to_thread(server.stop)
             await airflow.server.close()
+
+
+def interpreter(folder):
+    """Return a Python with what the image has, and nothing else."""
+    own = folder / "python"
+    install = ["uv", "pip", "install", "--quiet", "--require-hashes", "-r", str(REQUIREMENTS)]
+    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, str(own)], check=True)
+    subprocess.run([*install, "--python", str(own / "bin" / "python")], check=True)
+    return str(own / "bin" / "python")
 
 
 def start(server, airflow, folder):
@@ -147,13 +157,7 @@ def start(server, airflow, folder):
     }
     environment = {PREFIX + name: value for name, value in told.items()}
     environment["PYTHONPATH"] = str(Path(tradewind.__file__).parents[1])
-    command = [
-        os.environ.get("JANITOR_PYTHON", sys.executable),
-        "-m",
-        "tradewind.program",
-        "janitor",
-        "run",
-    ]
+    command = [interpreter(folder), "-m", "tradewind.program", "janitor", "run"]
     return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
 
 
