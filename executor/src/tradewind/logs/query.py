@@ -7,8 +7,7 @@ of the last line, because more lines may have it; those that were seen are left 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from operator import itemgetter
-from typing import NamedTuple
+from operator import attrgetter
 
 import msgspec
 
@@ -18,8 +17,8 @@ RANGE_NS = 30 * 24 * 3600 * 10**9
 """Loki's default for the longest range of one question is an hour more."""
 
 
-class Line(NamedTuple):
-    """A line, or a part of one, as Loki has it."""
+class Line(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A line, or a part of one, as Loki has it. Made by the decoder: there are many of them."""
 
     at_ns: int
     text: str
@@ -38,7 +37,13 @@ class _Labels(msgspec.Struct):
 
 class _Stream(msgspec.Struct):
     stream: _Labels
-    values: list[tuple[str, str]]
+    values: list[Line]
+
+    def lines(self) -> list[Line]:
+        about = self.stream
+        if not about.part:
+            return self.values
+        return [Line(line.at_ns, line.text, about.part, about.parts) for line in self.values]
 
 
 class _Data(msgspec.Struct):
@@ -49,7 +54,8 @@ class _Answer(msgspec.Struct):
     data: _Data
 
 
-_decode = msgspec.json.Decoder(_Answer).decode
+_decode = msgspec.json.Decoder(_Answer, strict=False).decode
+"""Not strict: Loki writes times as texts."""
 
 
 def lines_of(answer: bytes) -> list[Line]:
@@ -58,14 +64,11 @@ def lines_of(answer: bytes) -> list[Line]:
         streams = _decode(answer).data.result
     except msgspec.DecodeError as error:
         raise ValueError(f"not an answer of Loki: {error}") from error
-    lines = [
-        Line(int(at_ns), text, stream.stream.part, stream.stream.parts)
-        for stream in streams
-        for at_ns, text in stream.values
-    ]
-    if len(streams) > 1:
-        # Stable: what one writer wrote in one nanosecond stays as it was.
-        lines.sort(key=itemgetter(0))
+    if len(streams) == 1:
+        return streams[0].lines()
+    lines = [line for stream in streams for line in stream.lines()]
+    # Stable: what one writer wrote in one nanosecond stays as it was.
+    lines.sort(key=attrgetter("at_ns"))
     return lines
 
 
@@ -82,35 +85,47 @@ class Seen:
 
     def __init__(self) -> None:
         self.at_ns = -1
-        self._texts: set[tuple[str, str]] = set()
+        self._first: Line | None = None
+        self._others: set[Line] = set()
 
-    def new(self, lines: Iterable[Line]) -> Iterator[Line]:
+    def new(self, lines: Iterable[Line]) -> list[Line]:
         """Return those that were not read before. A line that was sent twice is one line."""
+        found = []
         for line in lines:
-            if line.at_ns != self.at_ns:
-                if line.at_ns < self.at_ns:
-                    continue
-                self.at_ns = line.at_ns
-                self._texts.clear()
-            key = (line.text, line.part)
-            if key not in self._texts:
-                self._texts.add(key)
-                yield line
+            if line.at_ns > self.at_ns:
+                self.at_ns, self._first = line.at_ns, line
+                if self._others:
+                    self._others.clear()
+            elif line.at_ns < self.at_ns or line == self._first or line in self._others:
+                continue
+            else:
+                self._others.add(line)
+            found.append(line)
+        return found
 
 
-def joined(lines: Iterable[Line]) -> Iterator[str]:
+def joined(pages: Iterable[list[Line]]) -> Iterator[str]:
     """Return texts, with those that were sent in parts in one piece again."""
     parts: list[str] = []
-    for line in lines:
-        if parts and line.part != str(len(parts) + 1):
-            yield "".join(parts)  # Its end never came.
-            parts.clear()
-        if not line.part:
-            yield line.text
+    for page in pages:
+        if not parts and not any(line.part for line in page):
+            yield from [line.text for line in page]
             continue
-        parts.append(line.text)
-        if line.parts:
-            yield "".join(parts)
-            parts.clear()
+        for line in page:
+            yield from _pieced(line, parts)
     if parts:
         yield "".join(parts)
+
+
+def _pieced(line: Line, parts: list[str]) -> Iterator[str]:
+    """Return the texts that are complete with this line; `parts` is what is not yet."""
+    if parts and line.part != str(len(parts) + 1):
+        yield "".join(parts)  # Its end never came.
+        parts.clear()
+    if not line.part:
+        yield line.text
+        return
+    parts.append(line.text)
+    if line.parts:
+        yield "".join(parts)
+        parts.clear()

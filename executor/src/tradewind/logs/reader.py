@@ -43,7 +43,7 @@ def read(
 
 def _lines(client: LokiClient, pages: Iterator[list[Line]]) -> Generator[str, None, None]:
     try:
-        yield from query.joined(itertools.chain.from_iterable(pages))
+        yield from query.joined(pages)
     except LokiError as error:
         log.warning("a log is shown without its end: %s", error)
         yield sentence(f"The log goes on, and cannot be read further: {error}")
@@ -58,7 +58,7 @@ def _pages(
     for from_ns, until_ns in query.ranges(start_ns, end_ns):
         while True:
             lines, page = _ask(client, logql, from_ns, until_ns, page)
-            if new := list(seen.new(lines)):
+            if new := seen.new(lines):
                 yield new
             if len(lines) < page:
                 break
