@@ -138,6 +138,28 @@ def test_the_janitors_user_may_read_tasks_and_follows_its_secret(tmp_path):
     assert in_own_process(tmp_path, JANITOR) == [["Janitor", reads, True]] * 2
 
 
+QUICKER = """
+import json, sys
+import migrate
+from sqlalchemy.exc import IntegrityError
+beaten, tries = int(sys.argv[1]), []
+def step():
+    tries.append(1)
+    if len(tries) <= beaten:
+        raise IntegrityError("INSERT", {}, Exception("already exists"))
+try:
+    migrate.despite_others(step)
+    print(json.dumps([len(tries), True]))
+except IntegrityError:
+    print(json.dumps([len(tries), False]))
+"""
+
+
+@pytest.mark.parametrize(("beaten", "expected"), [(0, [1, True]), (2, [3, True]), (9, [5, False])])
+def test_a_step_that_another_process_was_quicker_with_is_taken_again(tmp_path, beaten, expected):
+    assert in_own_process(tmp_path, QUICKER, str(beaten)) == expected
+
+
 def in_own_process(tmp_path, text, *arguments):
     """Run a script with the FAB login and a database of its own; return what it printed last.
 

@@ -15,11 +15,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 
 import metadata_db
 
 JANITOR_ROLE = "Janitor"
 JANITOR_READS = ("DAGs", "DAG Runs", "Task Instances")
+TRIES = 5
 
 
 def airflow(*arguments: str) -> None:
@@ -29,6 +32,24 @@ def airflow(*arguments: str) -> None:
 
     options = cli_parser.get_parser().parse_args(arguments)
     options.func(options)
+
+
+def despite_others(step: Callable[[], None]) -> None:
+    """Take a step that may be repeated, again where another process wrote the same rows first.
+
+    An API server that starts meanwhile writes the same roles and permissions as a first login here.
+    """
+    from sqlalchemy.exc import IntegrityError  # noqa: PLC0415 - see above
+
+    for left in reversed(range(TRIES)):
+        try:
+            step()
+        except IntegrityError as error:
+            if not left:
+                raise
+            print(f"another process was quicker, once more: {error.orig}", file=sys.stderr)
+        else:
+            return
 
 
 def create_first_user(*, username: str, password: str) -> None:
@@ -72,9 +93,11 @@ def main() -> int:
         print(f"migrated, but {missing}: build the image again", file=sys.stderr)
         return 1
     if username := os.environ.get("TRADEWIND_ADMIN_USERNAME"):
-        create_first_user(username=username, password=os.environ["TRADEWIND_ADMIN_PASSWORD"])
+        password = os.environ["TRADEWIND_ADMIN_PASSWORD"]
+        despite_others(partial(create_first_user, username=username, password=password))
     if username := os.environ.get("TRADEWIND_JANITOR_USERNAME"):
-        create_janitor(username=username, password=os.environ["TRADEWIND_JANITOR_PASSWORD"])
+        password = os.environ["TRADEWIND_JANITOR_PASSWORD"]
+        despite_others(partial(create_janitor, username=username, password=password))
     return 0
 
 

@@ -9,7 +9,7 @@ dropped when it comes to the front.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from tradewind.dispatch.gates.parking import Ticket
 
@@ -30,18 +30,28 @@ class Backlog:
         """Let the launch wait in that lane."""
         heapq.heappush(self._lanes.setdefault(lane, []), ticket)
 
-    def pop(self, lanes: Iterable[str] | None = None) -> Ticket | None:
-        """Take the first launch out of these lanes, or None when none waits; None means all."""
-        lane = self._first_lane(lanes)
+    def pop(
+        self, lanes: Iterable[str] | None = None, *, but: Collection[str] = ()
+    ) -> Ticket | None:
+        """Take the first launch out of these lanes, or None when none waits; None means all.
+
+        Args:
+            lanes: where to look.
+            but: lanes to leave alone.
+
+        """
+        lane = self._first_lane(lanes, but)
         return None if lane is None else heapq.heappop(self._lanes[lane])
 
-    def has_any(self, lanes: Iterable[str] | None = None) -> bool:
+    def has_any(self, lanes: Iterable[str] | None = None, *, but: Collection[str] = ()) -> bool:
         """Whether a launch waits in one of these lanes; None means all."""
-        return self._first_lane(lanes) is not None
+        return self._first_lane(lanes, but) is not None
 
-    def _first_lane(self, lanes: Iterable[str] | None) -> str | None:
+    def _first_lane(self, lanes: Iterable[str] | None, but: Collection[str]) -> str | None:
         found: tuple[Ticket, str] | None = None
         for lane in list(self._lanes if lanes is None else lanes):
+            if lane in but:
+                continue
             heap = self._lanes.get(lane, [])
             while heap and not self._is_waiting(heap[0]):
                 heapq.heappop(heap)

@@ -1,7 +1,7 @@
 """See tasks begin, so that those which wait for a start can follow. Loop thread only.
 
 A running container says nothing of its worker, which imports before it begins its task. The task
-instance's row says it: one batched read a second while pods are between the two, none otherwise.
+instance's row says it: two batched reads a second while pods are between the two, none otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tradewind.dispatch.settle import TaskFacts
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 
 
 class Waiting(Protocol):
@@ -55,7 +55,7 @@ class Beginnings:
         self._clock = clock
         self._threads = threads
         self._is_blind = False
-        """Whether the last read failed: said once, for it is tried every second."""
+        """Whether the last read failed: said once, for it is tried every time."""
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -74,7 +74,7 @@ class Beginnings:
         loop = asyncio.get_running_loop()
         try:
             facts = await loop.run_in_executor(self._threads, self._read_facts, row_ids)
-        except Exception as error:  # noqa: BLE001 - said once, and tried again every second
+        except Exception as error:  # noqa: BLE001 - said once, and tried again every time
             # The database is down, for instance. What starts for too long stops counting anyway.
             if not self._is_blind:
                 log.warning("cannot see which of %d tasks began: %s", len(pods), error)

@@ -168,14 +168,15 @@ class Submission:
                 self._scouts += 1
                 self._begin(ticket, _Place(self._return_scout))
                 continue
-            if not self._backlog.has_any():
+            held = self._claims.held(scouts=self._scouts)
+            if not self._backlog.has_any(but=held):
                 return
             now_s = self._clock.now_s()
             hold_s = self._gates.hold_s(now_s)
             if hold_s > 0:
                 self._wake_in(hold_s, now_s)
                 return
-            ticket = self._backlog.pop()
+            ticket = self._backlog.pop(but=held)
             if ticket is not None:
                 call = self._gates.begin(now_s)
                 self._begin(ticket, _Place(functools.partial(self._gates.cancelled, call), call))

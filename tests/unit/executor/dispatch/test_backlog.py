@@ -32,6 +32,13 @@ def test_the_first_of_the_chosen_lanes_leaves(lanes, expected):
     assert found == expected
 
 
+def test_lanes_that_wait_are_left_alone():
+    backlog = a_backlog((A, "h1"), (B, UNKNOWN), (C, COLD))
+    assert backlog.pop(but=("h1", UNKNOWN)) == C
+    assert not backlog.has_any(but=("h1", UNKNOWN))
+    assert backlog.has_any()
+
+
 def test_who_left_otherwise_is_passed_over():
     backlog = a_backlog((D, COLD), (A, COLD), gone=[D])
     assert backlog.has_any()

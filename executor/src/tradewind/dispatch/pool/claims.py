@@ -129,7 +129,22 @@ class Claims:
         free = self._picture.free()
         if scouts >= sum(free.values()) or self._window.hold_s(now_s) > 0:
             return ()
-        return (UNKNOWN, *free)
+        return () if self._must_wait(scouts, now_s) else (UNKNOWN, *free)
+
+    def held(self, *, scouts: int) -> Collection[str]:
+        """Return the lanes whose launches wait until pods that were claimed begin their tasks.
+
+        There are idle pods for them, so that none of them starts cold meanwhile.
+        """
+        now_s = self._clock.now_s()
+        if not self._is_on or now_s < self._refused_until_s or self.gates.breaker.is_open:
+            return ()
+        free = self._picture.free()
+        return (UNKNOWN, *free) if any(free.values()) and self._must_wait(scouts, now_s) else ()
+
+    def _must_wait(self, scouts: int, now_s: float) -> bool:
+        on_their_way = len(self._picture.reserved("claim")) + scouts
+        return not self.gates.starts.may_claim(now_s, in_flight=on_their_way)
 
     def reserve(self, entry: Entry, manifest: Manifest) -> Member | None:
         """Return an idle pod that is kept for the launch of that pod, or None."""

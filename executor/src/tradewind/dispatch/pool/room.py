@@ -15,6 +15,9 @@ SHADOW_S = 3.0
 MOST_SHADOW_S = 5.0
 """A pool that is short for so long and less than half full is refilled although claims go on: they
 would drain it for good."""
+BESIDE_CLAIMS = 4
+"""One in so many of a pool's starts, and at least one, goes on beside claims then: on two cores a
+batch of four that imported took the tasks that were claimed meanwhile from 0.2 to 0.7 s."""
 FIRST_HOLD_S = 5.0
 MOST_HOLD_S = 300.0
 FIRST_CEILING_S = 30.0
@@ -52,7 +55,10 @@ def may_create(pressure: Pressure) -> int:
     in_shadow = claims > 0 or pressure.since_claim_s < SHADOW_S
     if in_shadow and (pressure.is_half_full or pressure.short_for_s < MOST_SHADOW_S):
         return 0
-    room = min(pressure.starting_most - pressure.starting, pressure.start_room)
+    most = pressure.starting_most
+    if in_shadow:
+        most = min(most, max(1, most // BESIDE_CLAIMS))
+    room = min(most - pressure.starting, pressure.start_room)
     return max(0, min(CREATE_BATCH, room))
 
 

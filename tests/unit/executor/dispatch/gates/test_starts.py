@@ -5,6 +5,7 @@ import pytest
 
 from tradewind.dispatch.gates.starts import (
     BRIEF_S,
+    FIRST_CLAIMS,
     FIRST_LIMIT,
     LEAST_LIMIT,
     STEP,
@@ -170,3 +171,43 @@ def test_claimed_pods_teach_nothing_of_how_long_starts_take():
         starts.begun(UUID(int=number), 1)
         starts.started(UUID(int=number), 6)
     assert starts.limit == FIRST_LIMIT
+
+
+def claimed(starts, numbers, now_s):
+    """Claim pods of these numbers, as long as one more may be."""
+    for number in numbers:
+        if not starts.may_claim(now_s, in_flight=0):
+            return number
+        starts.was_claimed(UUID(int=number), now_s)
+    return None
+
+
+def test_claimed_pods_begin_a_few_at_a_time():
+    starts = Starts()
+    assert claimed(starts, range(50), 0) == FIRST_CLAIMS
+    assert starts.may_claim(0, in_flight=0) is False
+    starts.started(UUID(int=0), 0.5)
+    assert starts.may_claim(0.5, in_flight=0)
+    assert not starts.may_claim(0.5, in_flight=1), "claims under way count"
+
+
+def test_a_large_cluster_claims_ever_more_at_once_and_a_small_one_fewer():
+    starts = Starts()
+    assert claimed(starts, range(FIRST_CLAIMS + 1), 0) is not None
+    for number in range(FIRST_CLAIMS // 2):
+        starts.started(UUID(int=number), 0.5)
+    more = range(100, 200)
+    last = claimed(starts, more, 0.5)
+    assert last is not None
+    assert starts.claimed == 2 * FIRST_CLAIMS
+    for number in range(100, last):
+        starts.started(UUID(int=number), 9.5)
+    assert claimed(starts, range(200, 300), 9.5) is not None
+    assert starts.claimed <= FIRST_CLAIMS
+
+
+def test_claimed_pods_that_begin_nothing_do_not_hold_others_up_for_good():
+    starts = Starts()
+    assert claimed(starts, range(FIRST_CLAIMS + 1), 0) is not None
+    assert starts.may_claim(STUCK_AFTER_S, in_flight=0)
+    assert starts.claimed == 0

@@ -117,6 +117,14 @@ class Schedulers:
         await self.eventually(lambda: len(self.idle()) == count)
         return self.idle()
 
+    def claimed(self):
+        """Return the names of pods of pools that have a launch."""
+        return [
+            name
+            for _, name in self.cluster._pods
+            if {"tradewind/pool", "tradewind/launch-id"} <= self.labels(name).keys()
+        ]
+
     def pods_of(self, launch):
         return [
             name

@@ -7,6 +7,7 @@ import pytest
 from tradewind import metrics
 from tradewind.client.errors import ApiError, ConnectionLostError
 from tradewind.dispatch.engine import Orphan
+from tradewind.dispatch.gates.starts import FIRST_CLAIMS
 from tradewind.dispatch.settle import Verdict
 from tradewind.testing.builders import a_launch, a_task, base_ended
 
@@ -64,6 +65,25 @@ async def test_the_highest_priority_gets_the_only_idle_pod(schedulers):
         await schedulers.pod_of(low)
         assert schedulers.is_warm(high)
         assert not schedulers.is_warm(low)
+
+
+async def test_of_a_burst_a_few_begin_at_a_time_and_none_starts_cold(schedulers):
+    schedulers.want(default=FIRST_CLAIMS + 4)
+    launches = [a_launch() for _ in range(FIRST_CLAIMS + 4)]
+    async with schedulers.running() as engine:
+        await schedulers.filled(len(launches))
+        creates = schedulers.cluster.count("create")
+        for launch in launches:
+            schedulers.row(launch, "queued")
+            engine.submit(launch)
+        await schedulers.eventually(lambda: len(schedulers.claimed()) == FIRST_CLAIMS)
+        await asyncio.sleep(10)
+        assert len(schedulers.claimed()) == FIRST_CLAIMS
+        for launch in launches:
+            schedulers.row(launch, "running")
+        await schedulers.eventually(lambda: len(schedulers.claimed()) == len(launches))
+        assert schedulers.cluster.count("create") == creates
+        assert schedulers.misses() == {}
 
 
 async def test_idle_pods_are_claimed_though_no_cold_pod_may_start(schedulers):

@@ -38,8 +38,19 @@ def room(**changed):
         pytest.param({"claims_in_flight": 1}, 0, id="a-claim-is-under-way"),
         pytest.param({"since_claim_s": 0.5}, 0, id="in-the-shadow-of-a-claim"),
         pytest.param({"claimed": 1}, 0, id="a-claimed-pod-has-not-begun"),
-        pytest.param({"since_claim_s": 0.5, "short_for_s": 6.0}, 4, id="not-for-good"),
-        pytest.param({"claimed": 1, "short_for_s": 6.0}, 4, id="nor-for-claimed-pods"),
+        pytest.param({"since_claim_s": 0.5, "short_for_s": 6.0}, 1, id="not-for-good"),
+        pytest.param({"claimed": 1, "short_for_s": 6.0}, 1, id="nor-for-claimed-pods"),
+        pytest.param(
+            {"claimed": 1, "short_for_s": 6.0, "starting": 1}, 0, id="one-at-a-time-beside-claims"
+        ),
+        pytest.param(
+            {"claimed": 1, "short_for_s": 6.0, "starting": 1, "starting_most": 16, "start_room": 9},
+            3,
+            id="or-a-few-of-many",
+        ),
+        pytest.param(
+            {"claimed": 1, "short_for_s": 6.0, "starting_most": 0}, 0, id="no-starts-at-all"
+        ),
         pytest.param(
             {"claimed": 1, "short_for_s": 6.0, "is_half_full": True}, 0, id="half-of-it-will-do"
         ),
