@@ -1,6 +1,7 @@
 """A node of a real API server whose kubelet is the test: it answers requests for logs."""
 
 import datetime as dt
+import ipaddress
 import ssl
 import threading
 import time
@@ -13,6 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 ADDRESS = "127.0.0.1"
+LOOPBACK = ipaddress.ip_address(ADDRESS)
+VALID_HOURS = 24
 
 
 class Kubelet:
@@ -27,7 +30,7 @@ class Kubelet:
         self._server = ThreadingHTTPServer((ADDRESS, 0), self._handler())
         self._server.daemon_threads = True
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(_certificate(folder))
+        context.load_cert_chain(certificate(folder))
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
@@ -79,7 +82,8 @@ def _shortened(text, query):
     return "".join(lines).encode()[:most]
 
 
-def _certificate(folder):
+def certificate(folder):
+    """Write a certificate of loopback's own, and its key, to a file; return its path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubelet")])
     now = dt.datetime.now(dt.UTC)
@@ -90,7 +94,8 @@ def _certificate(folder):
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=VALID_HOURS))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(LOOPBACK)]), critical=False)
         .sign(key, hashes.SHA256())
     )
     private = key.private_bytes(

@@ -1,0 +1,257 @@
+"""The fault scripts: one builder for each story, and the choice of a run. Pure; seeded."""
+
+import random
+
+from plan import CALLS, WRITES, Disturbance, Play, Rule, Script
+
+STATUS = (
+    '{{"kind":"Status","status":"Failure","code":{code},"reason":"{reason}","message":"{text}"}}'
+)
+ODD_BODIES = (
+    "",
+    "null",
+    "[1]",
+    "<html><title>Bad gateway</title></html>",
+    '{"kind":"Status","messa',
+    "x" * 100_000,
+)
+QUOTA = STATUS.format(
+    code=403,
+    reason="Forbidden",
+    text="pods is forbidden: exceeded quota: tasks, requested: pods=1, used: pods=5, "
+    "limited: pods=5",
+)
+QUOTA_CONFLICT = STATUS.format(
+    code=409,
+    reason="Conflict",
+    text="Operation cannot be fulfilled on resourcequotas: the object has been modified",
+)
+WEBHOOK = STATUS.format(
+    code=500, reason="InternalError", text="failed calling webhook: connection refused"
+)
+
+
+def rules(*made):
+    return {"rules": tuple(made)}
+
+
+def throttled(rng):
+    return rules(
+        Rule(fault="answer", verbs=CALLS, status=429, share=rng.uniform(0.2, 0.5), retry_after_s=1),
+        Rule(fault="answer", verbs=("create",), status=429, share=1, from_s=4, until_s=8),
+    )
+
+
+def lost_replies(rng):
+    return rules(
+        Rule(fault="lose_reply", verbs=("create",), share=rng.uniform(0.2, 0.4), at_most=3),
+        Rule(fault="lose_reply", verbs=("patch", "delete"), share=0.15),
+    )
+
+
+def resets(rng):
+    return rules(Rule(fault="reset", verbs=CALLS, share=rng.uniform(0.2, 0.4)))
+
+
+def broken_answers(rng):
+    bodies = rng.sample(ODD_BODIES, 3)
+    return rules(
+        *(
+            Rule(fault="answer", verbs=CALLS, status=status, body=body, share=0.12)
+            for status, body in zip((500, 502, 503), bodies, strict=True)
+        )
+    )
+
+
+def webhook_down(rng):
+    length_s = rng.uniform(4, 10)
+    return rules(
+        Rule(fault="answer", verbs=("create",), status=500, body=WEBHOOK, share=1, until_s=length_s)
+    )
+
+
+def slow(rng):
+    return rules(
+        Rule(fault="delay", verbs=CALLS, seconds=rng.uniform(0.2, 1.0), share=0.6),
+        Rule(fault="delay", verbs=WRITES, seconds=rng.uniform(2.0, 3.5), share=0.1),
+    )
+
+
+def stalled_calls(rng):
+    return rules(
+        Rule(fault="stall", verbs=CALLS, seconds=30, share=rng.uniform(0.05, 0.15), at_most=2)
+    )
+
+
+def quota(rng):
+    return rules(
+        Rule(
+            fault="answer", verbs=("create",), status=403, body=QUOTA, share=rng.uniform(0.3, 0.9)
+        ),
+        Rule(fault="answer", verbs=("create",), status=409, body=QUOTA_CONFLICT, share=0.3),
+    )
+
+
+def unauthorized(rng):
+    length_s = rng.uniform(2, 6)
+    verbs = (*CALLS, "watch")
+    return rules(
+        Rule(fault="answer", verbs=verbs, status=401, share=1, from_s=3, until_s=3 + length_s)
+    )
+
+
+def lost_events(rng):
+    return rules(Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.1, 0.5), until_s=15))
+
+
+def repeated_events(rng):
+    return rules(
+        Rule(fault="repeat", verbs=("watch",), share=rng.uniform(0.2, 0.5)),
+        Rule(fault="reorder", verbs=("watch",), share=rng.uniform(0.1, 0.3)),
+    )
+
+
+def expired_watches(rng):
+    return rules(
+        Rule(fault="old_version", verbs=("watch",), version="1", share=0.7),
+        Rule(fault="reset", verbs=("watch",), share=0.3),
+        Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.05, 0.2), until_s=3),
+    )
+
+
+def versions_of_the_future(rng):
+    return rules(
+        Rule(fault="old_version", verbs=("watch",), version="1000000000", share=1, until_s=10),
+        Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.1, 0.3), until_s=4),
+    )
+
+
+def frozen_watch(rng):
+    return rules(
+        Rule(fault="freeze", verbs=("watch",), seconds=rng.uniform(20, 30), share=1, until_s=12)
+    )
+
+
+def deaths_of(target, *, times=2, least_s=1.0, most_s=3.0):
+    def make(rng):
+        blows = []
+        for number in range(times):
+            at_s = 2 + 9 * number + rng.uniform(0, 5)
+            blows.append(
+                Disturbance(
+                    target=target, blow="kill", at_s=at_s, for_s=rng.uniform(least_s, most_s)
+                )
+            )
+        return {"disturbances": tuple(blows)}
+
+    return make
+
+
+def pause_of(target, *, least_s, most_s):
+    def make(rng):
+        length_s = rng.uniform(least_s, most_s)
+        blow = Disturbance(target=target, blow="stop", at_s=rng.uniform(1, 6), for_s=length_s)
+        return {"disturbances": (blow,)}
+
+    return make
+
+
+def careless_people(rng):
+    play = Play(
+        deleted_pending=rng.uniform(0.1, 0.25),
+        evicted_pending=rng.uniform(0.05, 0.2),
+        start_s=(0.1, 1.0),
+    )
+    return {"play": play}
+
+
+def own_failures(rng):
+    """Tasks that do fail, in the midst of faults: each is to fail once, and run again."""
+    lost = Rule(fault="lose_reply", verbs=WRITES, share=0.1, at_most=3)
+    return {"play": Play(fails=rng.uniform(0.1, 0.3))} | rules(lost)
+
+
+def two_schedulers(rng):
+    blows = (
+        Disturbance(target="scheduler", blow="kill", at_s=rng.uniform(1, 4), for_s=4),
+        Disturbance(target="other-scheduler", blow="kill", at_s=rng.uniform(12, 16), for_s=4),
+    )
+    return {"schedulers": 2, "disturbances": blows} | rules(
+        Rule(fault="lose_reply", verbs=("create",), share=0.1, at_most=3)
+    )
+
+
+def everything(rng):
+    """A little of all, twice over."""
+    blows = [deaths_of("scheduler", times=1), pause_of("kube-apiserver", least_s=5, most_s=8)]
+    made = rules(
+        Rule(fault="lose_reply", verbs=WRITES, share=0.1, at_most=3),
+        Rule(fault="answer", verbs=CALLS, status=rng.choice((429, 500, 503)), share=0.1),
+        Rule(fault="reset", verbs=CALLS, share=0.05),
+        Rule(fault="delay", verbs=CALLS, seconds=0.5, share=0.2),
+        Rule(fault="repeat", verbs=("watch",), share=0.1),
+        Rule(fault="drop", verbs=("watch",), share=0.1, until_s=12),
+        Rule(fault="old_version", verbs=("watch",), version="1", share=0.3),
+    )
+    disturbances = [blow for make in blows for blow in make(rng)["disturbances"]]
+    play = Play(deleted_pending=0.05, fails=0.05)
+    return made | {"disturbances": tuple(disturbances), "play": play}
+
+
+STORIES = {
+    "throttled": throttled,
+    "lost-replies": lost_replies,
+    "resets": resets,
+    "broken-answers": broken_answers,
+    "webhook-down": webhook_down,
+    "slow": slow,
+    "stalled-calls": stalled_calls,
+    "quota": quota,
+    "unauthorized": unauthorized,
+    "lost-events": lost_events,
+    "repeated-events": repeated_events,
+    "expired-watches": expired_watches,
+    "versions-of-the-future": versions_of_the_future,
+    "frozen-watch": frozen_watch,
+    "scheduler-killed": deaths_of("scheduler"),
+    "scheduler-stopped": pause_of("scheduler", least_s=8, most_s=14),
+    "api-server-killed": deaths_of("kube-apiserver"),
+    "api-server-stopped": pause_of("kube-apiserver", least_s=8, most_s=20),
+    "etcd-killed": deaths_of("etcd"),
+    "etcd-stopped": pause_of("etcd", least_s=5, most_s=12),
+    "postgres-killed": deaths_of("postgres"),
+    "postgres-stopped": pause_of("postgres", least_s=3, most_s=8),
+    "careless-people": careless_people,
+    "own-failures": own_failures,
+    "two-schedulers": two_schedulers,
+    "everything": everything,
+}
+"""What can go wrong, by name."""
+
+
+def make(story, *, seed, tasks):
+    """Return the script of that story for that seed.
+
+    Raises:
+        ValueError: there is no such story.
+
+    """
+    if story not in STORIES:
+        raise ValueError(f"no story is called {story!r}: choose of {', '.join(STORIES)}")
+    own = f"{seed}/{story}"
+    return Script(name=story, seed=own, tasks=tasks, **STORIES[story](random.Random(own)))
+
+
+def choose(*, seed, count, tasks, stories=()):
+    """Return `count` scripts: all stories in an order of the seed's, from the first again.
+
+    A second round draws other figures for the same stories.
+    """
+    order = list(stories or STORIES)
+    random.Random(f"{seed}/order").shuffle(order)
+    scripts = []
+    for number in range(count):
+        round_, place = divmod(number, len(order))
+        own = seed if round_ == 0 else f"{seed}.{round_}"
+        scripts.append(make(order[place], seed=own, tasks=tasks))
+    return scripts
