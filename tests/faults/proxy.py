@@ -177,16 +177,16 @@ class FaultProxy:
                 chunk = await asyncio.wait_for(upstream.content.readany(), timeout=1)
             except TimeoutError:
                 chunk = None
-            if chunk == b"":
-                return
             buffer += chunk or b""
             *lines, buffer = buffer.split(b"\n")
             for line in filter(None, lines):
                 late = await self._event(line, answer, late)
-            if chunk is None:
+            if not chunk:  # Nothing comes that these could come after.
                 for line in late:
                     await answer.write(line)
                 late = []
+            if chunk == b"":
+                return
             is_blind = self._judge is not None and self._judge.is_blind_at(self._at_s())
             if was_blind and not is_blind:
                 # What was lost will not come again from here: only a new list tells.

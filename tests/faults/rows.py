@@ -41,6 +41,7 @@ def make(dag_id, count, retries):
                 bundle_name="faults",
                 relative_fileloc="d.py",
                 is_paused=False,
+                is_stale=False,
                 max_active_tasks=100000,
                 max_active_runs=1,
                 max_consecutive_failed_dag_runs=0,
