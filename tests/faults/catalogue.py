@@ -1,5 +1,6 @@
 """The fault scripts: one builder for each story, and the choice of a run. Pure; seeded."""
 
+import itertools
 import random
 
 from plan import CALLS, WRITES, Disturbance, Play, Rule, Script
@@ -79,7 +80,7 @@ def slow(rng):
 
 def stalled_calls(rng):
     return rules(
-        Rule(fault="stall", verbs=CALLS, seconds=30, share=rng.uniform(0.05, 0.15), at_most=2)
+        Rule(fault="stall", verbs=CALLS, seconds=8, share=rng.uniform(0.05, 0.15), at_most=2)
     )
 
 
@@ -181,6 +182,14 @@ def two_schedulers(rng):
     )
 
 
+def sleeping_scheduler(rng):
+    """One of two sleeps for so long that the other takes its tasks, then wakes up with a queue."""
+    blow = Disturbance(
+        target="scheduler", blow="stop", at_s=rng.uniform(1, 5), for_s=rng.uniform(14, 20)
+    )
+    return {"schedulers": 2, "disturbances": (blow,)}
+
+
 def everything(rng):
     """A little of all, twice over."""
     blows = [deaths_of("scheduler", times=1), pause_of("kube-apiserver", least_s=5, most_s=8)]
@@ -224,6 +233,7 @@ STORIES = {
     "careless-people": careless_people,
     "own-failures": own_failures,
     "two-schedulers": two_schedulers,
+    "sleeping-scheduler": sleeping_scheduler,
     "everything": everything,
 }
 """What can go wrong, by name."""
@@ -242,16 +252,19 @@ def make(story, *, seed, tasks):
     return Script(name=story, seed=own, tasks=tasks, **STORIES[story](random.Random(own)))
 
 
-def choose(*, seed, count, tasks, stories=()):
-    """Return `count` scripts: all stories in an order of the seed's, from the first again.
+def endless(*, seed, tasks, stories=()):
+    """Yield scripts for ever: all stories in an order of the seed's, then from the first again.
 
-    A second round draws other figures for the same stories.
+    Each further round has a seed of its own, and so other figures for the same stories.
     """
     order = list(stories or STORIES)
     random.Random(f"{seed}/order").shuffle(order)
-    scripts = []
-    for number in range(count):
-        round_, place = divmod(number, len(order))
-        own = seed if round_ == 0 else f"{seed}.{round_}"
-        scripts.append(make(order[place], seed=own, tasks=tasks))
-    return scripts
+    for number in itertools.count():
+        own = seed if number == 0 else f"{seed}.{number}"
+        for story in order:
+            yield make(story, seed=own, tasks=tasks)
+
+
+def choose(*, seed, count, tasks, stories=()):
+    """Return the first `count` of them."""
+    return list(itertools.islice(endless(seed=seed, tasks=tasks, stories=stories), count))

@@ -1,4 +1,4 @@
-"""The ten invariants of launches, asserted of one merged history. Pure.
+"""The ten invariants of launches, asserted of one merged history that proves something. Pure.
 
 Each function returns sentences, one for each violation; none for a history that is as it should
 be. A history that lacks what an invariant is about violates it: nothing is checked by absence.
@@ -28,6 +28,33 @@ class Violation:
 
     invariant: str
     text: str
+
+
+def was_played(history):
+    """Not an invariant: whether everything in the script happened, and the stage held."""
+    script = history.script
+    hit = {record["rule"] for record in history.of("proxy") if "rule" in record}
+    for number, rule in enumerate(script["rules"]):
+        if number not in hit:
+            yield f"rule {number} ({rule['fault']} of {', '.join(rule['verbs'])}) hit nothing"
+    blows = Counter(record["name"] for record in history.of("program", "killed", "stopped"))
+    for target, count in Counter(blow["target"] for blow in script["disturbances"]).items():
+        if blows[target] != count:
+            yield f"{target} was hit {blows[target]} times instead of {count}"
+    for share, kind in (("deleted_pending", "deleted"), ("evicted_pending", "evicted")):
+        if script["play"][share] and not history.of("worker", kind):
+            yield f"no pod was {kind}"
+    if script["play"]["fails"] and not history.tells_of_failure():
+        yield "no task failed by its own code"
+    yield from _breaks_of_stage(history)
+
+
+def _breaks_of_stage(history):
+    for exit_ in history.of("program", "exited"):
+        if not exit_["name"].endswith("scheduler"):
+            yield f"{exit_['name']} ended by itself with {exit_['code']}"
+    for broken in history.of("worker", "broken", "untold"):
+        yield f"the stage failed at pod {broken['pod']}: {broken['why']}"
 
 
 def launches_end(history):
@@ -135,9 +162,8 @@ def schedulers_live(history):
     """I6: no scheduler ends because of the Kubernetes API; Airflow's own fall with its database."""
     excused = history.spans(targets={"postgres"}, grace_s=RESTART_S)
     for exit_ in history.of("program", "exited"):
-        if not exit_["name"].endswith("scheduler"):
-            yield f"{exit_['name']} ended with {exit_['code']}: the run proves nothing"
-        elif not overlaps(excused, from_s=exit_["at_s"], until_s=exit_["at_s"]):
+        is_scheduler = exit_["name"].endswith("scheduler")
+        if is_scheduler and not overlaps(excused, from_s=exit_["at_s"], until_s=exit_["at_s"]):
             yield f"{exit_['name']} ended by itself with {exit_['code']}"
 
 
@@ -192,6 +218,7 @@ def calls_are_few(history):
 
 
 INVARIANTS = {
+    "played": was_played,
     "I1": launches_end,
     "I2": one_start_each,
     "I3": owners_decide,

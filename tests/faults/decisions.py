@@ -14,6 +14,10 @@ NOBODY = ""
 """Whom calls are about that are about no single pod."""
 
 
+MOST_PODS_LOST = 2
+"""Of one launch; the executor's own bound is three."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A call as the proxy sees it come."""
@@ -39,7 +43,7 @@ class Judge:
     """Decides for one script. Remembers only how often it was asked about whom."""
 
     def __init__(self, script):
-        self._script = script
+        self.script = script
         self._asked = Counter()
         self._hit = Counter()
 
@@ -56,12 +60,12 @@ class Judge:
         """Tell whether watches lose events now; what they carried then is not to be trusted."""
         return any(
             rule.fault == "drop" and rule.from_s <= at_s < rule.until_s
-            for rule in self._script.rules
+            for rule in self.script.rules
         )
 
     def _first(self, call, at_s, wanted):
         hit = None
-        for number, rule in enumerate(self._script.rules):
+        for number, rule in enumerate(self.script.rules):
             if not wanted(rule) or call.verb not in rule.verbs:
                 continue
             if not rule.from_s <= at_s < rule.until_s:
@@ -71,7 +75,7 @@ class Judge:
             nth = self._asked[of_whom] = self._asked[of_whom] + 1
             if hit is not None or (rule.at_most and self._hit[of_whom] >= rule.at_most):
                 continue
-            if draw(self._script.seed, *of_whom, nth) < rule.share:
+            if draw(self.script.seed, *of_whom, nth) < rule.share:
                 self._hit[of_whom] += 1
                 hit = rule
         return hit
@@ -85,10 +89,10 @@ class Fate:
         self._play = script.play
 
     def deletes_pending(self, subject):
-        return self._is("deleted", subject, self._play.deleted_pending)
+        return self._spares(subject) and self._is("deleted", subject, self._play.deleted_pending)
 
     def evicts_pending(self, subject):
-        return self._is("evicted", subject, self._play.evicted_pending)
+        return self._spares(subject) and self._is("evicted", subject, self._play.evicted_pending)
 
     def fails(self, *, map_index, try_number):
         return try_number == 1 and self._is("fails", map_index, self._play.fails)
@@ -98,6 +102,10 @@ class Fate:
 
     def task_s(self, subject):
         return self._between("task", subject, self._play.task_s)
+
+    def _spares(self, subject):
+        """Tell whether the executor has relaunches left; it gives up after its third."""
+        return int(subject.rpartition("/")[2]) < MOST_PODS_LOST
 
     def _is(self, what, subject, share):
         return draw(self._seed, what, subject) < share

@@ -22,14 +22,28 @@ WHERE job_type = 'SchedulerJob' AND state = 'running'
 """
 
 
+def connected(*, port, user):
+    """Return a connection to the database; no statement takes more than three seconds."""
+    connection = psycopg2.connect(
+        host="127.0.0.1",
+        port=port,
+        user=user,
+        dbname="postgres",
+        connect_timeout=3,
+        options="-c statement_timeout=3000",
+    )
+    connection.autocommit = True
+    return connection
+
+
 class Sampler:
     """Samples rows of one DAG, and heartbeats, in a thread; a database that is away is waited for.
 
     `tell` is called with (source, kind, fields) from that thread.
     """
 
-    def __init__(self, *, port, user, dag_id, tell):
-        self._where = {"host": "127.0.0.1", "port": port, "user": user, "dbname": "postgres"}
+    def __init__(self, *, connect, dag_id, tell):
+        self._connect = connect
         self._dag_id = dag_id
         self._tell = tell
         self._is_over = threading.Event()
@@ -48,17 +62,9 @@ class Sampler:
 
     def _run(self):
         while not self._is_over.is_set():
-            with (
-                contextlib.suppress(psycopg2.Error),
-                contextlib.closing(
-                    psycopg2.connect(
-                        **self._where, connect_timeout=3, options="-c statement_timeout=3000"
-                    )
-                ) as connection,
-            ):
-                connection.autocommit = True
+            with contextlib.suppress(psycopg2.Error), contextlib.closing(self._connect()) as opened:
                 while not self._is_over.wait(SAMPLED_EVERY_S):
-                    self._sample(connection.cursor())
+                    self._sample(opened.cursor())
             self._is_over.wait(SAMPLED_EVERY_S)
 
     def _sample(self, cursor):
@@ -146,10 +152,25 @@ def _seconds(text):
     return dt.datetime.fromisoformat(text).timestamp()
 
 
-def secrets_in(files, *, now_s=time.time):
-    """Return a record for each of the files in which a token stands."""
-    return [
-        {"at_s": now_s(), "source": "log", "kind": "secret", "where": f"the log {file.name}"}
-        for file in files
-        if TOKEN.search(file.read_bytes())
-    ]
+class Logs:
+    """Looks for tokens in logs, each byte once."""
+
+    def __init__(self, folder, pattern):
+        self._folder = folder
+        self._pattern = pattern
+        self._read = {}
+
+    def secrets(self):
+        """Return a record for each log in which a token was written since the last look."""
+        records = []
+        for file in sorted(self._folder.glob(self._pattern)):
+            with file.open("rb") as log:
+                log.seek(self._read.get(file, 0))
+                text = log.read()
+                self._read[file] = log.tell()
+            if TOKEN.search(text):
+                where = f"the log {file.name}"
+                records.append(
+                    {"at_s": time.time(), "source": "log", "kind": "secret", "where": where}
+                )
+        return records

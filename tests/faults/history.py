@@ -6,7 +6,8 @@ Every record has `at_s` (seconds since the epoch), `source` and `kind`. The sour
              `heartbeat`: the latest of a scheduler's job, in seconds since the epoch
   audit      `call`: a call of the executor as the API server took it
   proxy      `call`, `event`: what the executor asked, and what was done to it
-  worker     `boarded`, `refused`, `start`, `end`, `stopped`: what the stub worker really did
+  worker     `boarded`, `refused`, `start`, `end`, `stopped`: what the stub worker really did;
+             `deleted`, `evicted`: what befell its pod; `untold`, `broken`: the stage itself failed
   program    `killed`, `stopped`, `went-on`, `started`, `exited` (by itself)
   cluster    `pods`: names of the pods there are in the end
   executor   `gauge`: what an executor says of itself
@@ -88,6 +89,10 @@ class History:
     def last_of_task(self):
         """The last sample of each task, by map index."""
         return {record["map_index"]: record for record in self.of("database", "row")}
+
+    def tells_of_failure(self):
+        """Tell whether any task failed by its own code."""
+        return any(mark["state"] == "failed" for mark in self.of("worker", "end"))
 
     def marks(self, *kinds):
         """Return the worker's marks of those kinds by (map index, try number)."""

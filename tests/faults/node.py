@@ -32,12 +32,13 @@ NOT_THERE = frozenset({404, 409, 422})
 class Node:
     """Plays all pods that a reflector tells of."""
 
-    def __init__(self, cluster, *, namespace, airflow_url, script, tell):
+    def __init__(self, cluster, *, namespace, airflow_url, script, dag_id, tell):
         self._cluster = cluster
         self._namespace = namespace
         self._issuer = Issuer(cluster, namespace)
         self._airflow_url = airflow_url
         self._fate = Fate(script)
+        self._dag_id = dag_id
         self._tell = tell
         self._plays = {}
         """Task by uid of the pod; kept when it is over."""
@@ -56,6 +57,8 @@ class Node:
 
     def on_change(self, change):
         metadata = change.pod.metadata
+        if metadata.annotations.get("dag_id") != self._dag_id:
+            return  # Left by a script that came to no end.
         play = self._plays.get(metadata.uid)
         if play is None and not change.gone and not metadata.deletion_timestamp:
             self._plays[metadata.uid] = asyncio.create_task(self._play(change.pod))
@@ -70,9 +73,9 @@ class Node:
         except asyncio.CancelledError:
             self._mark("stopped", pod)
             await asyncio.shield(self._remove(metadata))
-        except ApiError as error:
-            if error.status not in NOT_THERE:
-                raise
+        except Exception as error:  # noqa: BLE001 - told, and fails the run
+            if getattr(error, "status", 0) not in NOT_THERE:
+                self._mark("broken", pod, why=repr(error))
 
     async def _live(self, pod, subject):
         name = pod.metadata.name

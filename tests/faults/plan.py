@@ -93,11 +93,26 @@ class Script:
     disturbances: tuple[Disturbance, ...] = ()
     play: Play = field(default_factory=Play)
     schedulers: int = 1
+    at_once: int = 0
+    """Most tasks that Airflow has under way, so that they spread over the faults; 0: an eighth."""
+
+    def __post_init__(self):
+        until_s = {}
+        for blow in sorted(self.disturbances, key=lambda blow: blow.at_s):
+            if blow.at_s < until_s.get(blow.target, 0.0):
+                raise ValueError(f"{blow.target} is hit while it is down: {blow}")
+            if blow.target == "other-scheduler" and self.schedulers < 2:
+                raise ValueError(f"there is no other scheduler to hit: {blow}")
+            until_s[blow.target] = blow.at_s + blow.for_s
+
+    @property
+    def most_at_once(self):
+        return self.at_once or max(4, self.tasks // 8)
 
     @property
     def last_fault_s(self):
         """When the last fault is over."""
-        ends = [rule.until_s for rule in self.rules]
+        ends = [rule.until_s + rule.seconds for rule in self.rules]
         ends += [blow.at_s + blow.for_s for blow in self.disturbances]
         return max(ends, default=0.0)
 

@@ -27,26 +27,31 @@ UPSTREAM_GIVES_UP_S = 3600
 class FaultProxy:
     """One listening port before one API server; `play` gives it another script."""
 
-    def __init__(self, *, server, server_tls, own_tls, port, log):
+    def __init__(self, *, server, server_tls, own_tls, port, log, subjects=None):
         self._server = server
         self._server_tls = server_tls
         self._own_tls = own_tls
         self._port = port
         self._log = log
         """Called with (kind, fields)."""
-        self._subjects = {}
+        self._subjects = {} if subjects is None else subjects
+        """Whom a pod is for, by its name; shared by proxies whose clients delete each other's."""
         self._judge = None
         self._began_s = 0.0
-        self._expires = False
-        """The next watch is told that its version is too old: events were lost before it."""
+        self._is_behind = False
+        """Events were lost and the client has not listed since; true of the one client we have."""
         self._watches = set()
         self._session = None
 
     def play(self, script, *, began_s):
-        """Misbehave as the script says from now on; None behaves."""
+        """Misbehave as the script says from now on; None behaves.
+
+        Watches that are open break, so that rules about watches find some to hit.
+        """
         self._judge = Judge(script) if script is not None else None
         self._began_s = began_s
-        self._expires = False
+        for request in self._watches:
+            _hung_up(request)
 
     @contextlib.asynccontextmanager
     async def listening(self):
@@ -73,7 +78,7 @@ class FaultProxy:
         rule = self._judged(call)
         said = {"verb": call.verb, "subject": call.subject, "path": request.path}
         if rule is not None:
-            said["fault"] = rule.fault
+            said |= {"fault": rule.fault, "rule": self._number(rule)}
         try:
             answer = await self._answered(request, body, call, rule)
         except (aiohttp.ClientError, OSError) as error:
@@ -143,14 +148,17 @@ class FaultProxy:
             return None
         return self._judge.of_call(call, at_s=self._at_s())
 
+    def _number(self, rule):
+        return self._judge.script.rules.index(rule)
+
     def _at_s(self):
         return time.time() - self._began_s
 
     # -- watches
 
     async def _watch(self, request, rule):
-        if self._expires:
-            self._expires = False
+        if self._is_behind and not self._is_blind():
+            self._is_behind = False
             return web.Response(body=json.dumps(GONE).encode() + b"\n")
         url = self._server + request.raw_path
         if rule is not None and rule.fault == "old_version":
@@ -164,15 +172,19 @@ class FaultProxy:
                 )
             answer = web.StreamResponse(headers=_passed(upstream.headers))
             await answer.prepare(request)
-            if rule is not None and rule.fault == "freeze":
-                await asyncio.sleep(rule.seconds)
-            await self._stream(upstream, answer)
+            self._watches.add(request)
+            try:
+                if rule is not None and rule.fault == "freeze":
+                    await asyncio.sleep(rule.seconds)
+                await self._stream(upstream, request, answer)
+            finally:
+                self._watches.discard(request)
             return answer
 
-    async def _stream(self, upstream, answer):
-        """Pass events on as they are judged, until the server or a script's end breaks it."""
-        late, was_blind, buffer = [], False, b""
-        while True:
+    async def _stream(self, upstream, request, answer):
+        """Pass events on as they are judged, until either side breaks it or a rule has ended."""
+        late, buffer = [], b""
+        while request.transport is not None and not request.transport.is_closing():
             try:
                 chunk = await asyncio.wait_for(upstream.content.readany(), timeout=1)
             except TimeoutError:
@@ -187,12 +199,11 @@ class FaultProxy:
                 late = []
             if chunk == b"":
                 return
-            is_blind = self._judge is not None and self._judge.is_blind_at(self._at_s())
-            if was_blind and not is_blind:
-                # What was lost will not come again from here: only a new list tells.
-                self._expires = True
-                return
-            was_blind = is_blind
+            if self._is_behind and not self._is_blind():
+                return  # What was lost will not come again from here: only a new list tells.
+
+    def _is_blind(self):
+        return self._judge is not None and self._judge.is_blind_at(self._at_s())
 
     async def _event(self, line, answer, late):
         """Write the event as often as it is to come; return those that are to come later."""
@@ -203,9 +214,11 @@ class FaultProxy:
             subject = self._subjects.get(metadata["name"], NOBODY)
             rule = self._judge.of_event(subject, at_s=self._at_s())
             if rule is not None:
-                self._log("event", {"fault": rule.fault, "subject": subject, "type": kind})
+                hit = {"fault": rule.fault, "rule": self._number(rule)}
+                self._log("event", hit | {"subject": subject, "type": kind})
         match rule.fault if rule is not None else None:
             case "drop":
+                self._is_behind = True
                 return late
             case "reorder":
                 return [*late, line]

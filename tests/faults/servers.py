@@ -155,16 +155,38 @@ class Postgres(Program):
                 sys.exit(f"PostgreSQL does not answer, see {self._log}")
             time.sleep(0.1)
 
+    def stop(self):
+        """SIGSTOP, also of the processes that serve its clients."""
+        super().stop()
+        self._signal_children(signal.SIGSTOP)
+
+    def go_on(self):
+        self._signal_children(signal.SIGCONT)
+        super().go_on()
+
     def kill(self):
-        # To the children too: one that lives on keeps the shared memory, and a start fails.
+        """SIGKILL, also of the children: one that lives on keeps the shared memory."""
         if not self.is_alive():
             return
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        # Stopped first, so that it starts no other while its children are counted.
+        self._process.send_signal(signal.SIGSTOP)
+        children = self._children()
         super().kill()
-        for child in map(int, children):
+        for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
         (self._folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def _children(self):
+        return [
+            int(child)
+            for child in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        ]
+
+    def _signal_children(self, number):
+        for child in self._children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, number)
 
 
 class Airflow(serving_airflow.Airflow):

@@ -1,4 +1,4 @@
-"""The stage on which scripts are played: every program, the proxy, the node, one namespace."""
+"""The stage on which scripts are played: programs, a proxy for each scheduler, one namespace."""
 
 import asyncio
 import base64
@@ -11,25 +11,17 @@ import threading
 import time
 from pathlib import Path
 
-from gather import Gauges, Sampler, audited, secrets_in
+from gather import Gauges, Logs, connected
 from issued_tokens import Issuer
 from kube_apiserver import _free_port, credentials
 from kubelet import certificate
-from node import Node
 from proxy import FaultProxy, client_tls
-from servers import READY_WITHIN_S, Airflow, Postgres, audited_api_server, parts_of, scheduler
+from servers import Airflow, Postgres, audited_api_server, parts_of, scheduler
 
-from tradewind.client.errors import ClusterError
 from tradewind.client.http import HttpCluster
-from tradewind.clock import SystemClock
-from tradewind.watch.reflector import Reflector
 
 NAMESPACE = "faults"
-DATABASE_USER = Postgres.USER
-RETRIES = 2
-SETTLES_WITHIN_S = 90
-"""After the last fault; beyond it the history is checked as it is."""
-QUIET_S = 3
+SCHEDULERS = ("scheduler", "other-scheduler")
 TEMPLATE = """
 apiVersion: v1
 kind: Pod
@@ -52,227 +44,111 @@ class Journal:
 
 
 class Stage:
-    """Opened once; plays one script after the other. Its loop's thread only."""
+    """Opened once, for one script after the other. Its loop's thread only."""
 
     def __init__(self, folder):
         self.folder = Path(folder)
         self.journal = Journal()
+        """Of the script that is played now."""
         self.programs = {}
         """By the name that scripts have for them."""
+        self.proxies = {}
+        """By the scheduler whose calls they take."""
+        self.logs = Logs(self.folder, "*scheduler.log")
 
     @contextlib.asynccontextmanager
     async def open(self):
+        """Start everything but the schedulers; end all of it, schedulers too."""
         async with contextlib.AsyncExitStack() as stack:
             await asyncio.to_thread(self._start_servers, stack)
-            self._cluster = self._connected()
-            stack.push_async_callback(self._cluster.close)
-            issuer = Issuer(self._cluster, NAMESPACE)
-            await issuer.account("worker")
-            self._gauges = stack.enter_context(Gauges(tell=self._tell))
-            self._rows = stack.enter_context(_rows(self._airflow))
-            port = _free_port()
-            self._proxy = FaultProxy(
-                server=self._server.server,
-                server_tls=client_tls(),
-                own_tls=self._own_tls(),
-                port=port,
-                log=lambda kind, fields: self._tell("proxy", kind, **fields),
-            )
-            await stack.enter_async_context(self._proxy.listening())
-            self._make_schedulers(port)
-            stack.callback(lambda: [one.kill() for one in self.programs.values()])
-            self.programs["scheduler"].start()
+            signed = credentials(self._server, token=self._server.node_token)
+            self.cluster = HttpCluster(signed, request_timeout_s=10, silence_s=70)
+            stack.push_async_callback(self.cluster.close)
+            await Issuer(self.cluster, NAMESPACE).account("worker")
+            self.gauges = stack.enter_context(Gauges(tell=self.tell))
+            self.make_rows = stack.enter_context(_rows(self.airflow))
+            template = self.folder / "pod.yaml"
+            template.write_text(TEMPLATE)
+            subjects = {}
+            for name in SCHEDULERS:
+                port = _free_port()
+                self.proxies[name] = self._proxy(port, subjects)
+                await stack.enter_async_context(self.proxies[name].listening())
+                self.programs[name] = self._scheduler(name, port, template)
+                stack.callback(self.programs[name].kill)
             yield self
 
+    @property
+    def audit_log(self):
+        return self.folder / "audit.log"
+
+    def tell(self, source, kind, **fields):
+        """Write a record down. Any thread."""
+        self.journal.tell(source, kind, **fields)
+
+    def database(self):
+        """Return a connection to Airflow's database. Any thread."""
+        return connected(port=self._postgres.port, user=Postgres.USER)
+
     def _start_servers(self, stack):
-        postgres = self.programs["postgres"] = Postgres(self.folder)
-        postgres.create()
-        stack.enter_context(postgres)
+        self._postgres = self.programs["postgres"] = Postgres(self.folder)
+        self._postgres.create()
+        stack.enter_context(self._postgres)
         self._server = audited_api_server(self.folder)
         stack.callback(self._server.stop)
         self._server.start()
         self.programs["etcd"], self.programs["kube-apiserver"] = parts_of(self._server)
         self._server.create_namespace(NAMESPACE)
-        self._airflow = Airflow(
-            self.folder, self._server, namespace=NAMESPACE, database=postgres.url
+        self.airflow = Airflow(
+            self.folder, self._server, namespace=NAMESPACE, database=self._postgres.url
         )
-        stack.enter_context(self._airflow)
+        stack.enter_context(self.airflow)
 
-    def _make_schedulers(self, port):
-        template = self.folder / "pod.yaml"
-        template.write_text(TEMPLATE)
-        for name in ("scheduler", "other-scheduler"):
-            self.programs[name] = scheduler(
-                self._airflow,
-                name=name,
-                kubeconfig=self._kubeconfig(port),
-                template=template,
-                statsd_port=self._gauges.port,
-                log=self.folder / f"{name}.log",
-            )
-
-    # -- a script
-
-    async def play(self, script, *, on_progress):
-        """Play it; return the records of its history, in no order."""
-        self.journal = Journal()
-        await self._heal(script)
-        began_s = time.time()
-        self._tell("run", "begin", script=script.to_json())
-        self._proxy.play(script, began_s=began_s)
-        dag_id = f"{script.name}-{int(began_s)}"
-        sampler = Sampler(
-            port=self.programs["postgres"].port, user=DATABASE_USER, dag_id=dag_id, tell=self._tell
+    def _proxy(self, port, subjects):
+        own_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own_tls.load_cert_chain(self._certificate())
+        return FaultProxy(
+            server=self._server.server,
+            server_tls=client_tls(),
+            own_tls=own_tls,
+            port=port,
+            log=lambda kind, fields: self.tell("proxy", kind, **fields),
+            subjects=subjects,
         )
-        node = Node(
-            self._cluster,
-            namespace=NAMESPACE,
-            airflow_url=self._airflow.url,
-            script=script,
-            tell=self._tell,
+
+    def _scheduler(self, name, port, template):
+        return scheduler(
+            self.airflow,
+            name=name,
+            kubeconfig=self._kubeconfig(name, port),
+            template=template,
+            statsd_port=self.gauges.port,
+            log=self.folder / f"{name}.log",
         )
-        with sampler:
-            async with node.open(), self._watching(node):
-                await asyncio.to_thread(self._rows, dag_id, script.tasks, RETRIES)
-                blows = [
-                    asyncio.create_task(self._strike(blow, began_s)) for blow in script.disturbances
-                ]
-                guard = asyncio.create_task(self._guard())
-                try:
-                    await self._until_settled(script, sampler, began_s, on_progress)
-                finally:
-                    guard.cancel()
-                await asyncio.gather(*blows)
-                await self._look_at_pods()
-        self._proxy.play(None, began_s=began_s)
-        self.programs["other-scheduler"].kill()
-        self._tell("run", "over")
-        records = self.journal.records
-        records += audited(self.folder / "audit.log", from_s=began_s)
-        return records + secrets_in(sorted(self.folder.glob("*scheduler.log")))
 
-    async def _heal(self, script):
-        """Have every program there that the script needs."""
-        wanted = ["scheduler"] + ["other-scheduler"] * (script.schedulers == 2)
-        for name in wanted:
-            if not self.programs[name].is_alive():
-                self.programs[name].start()
-        self._gauges.running.clear()
-        async with asyncio.timeout(READY_WITHIN_S):
-            while set(wanted) - self._gauges.running.keys():
-                for name in wanted:
-                    if not self.programs[name].is_alive():
-                        log = (self.folder / f"{name}.log").read_text(errors="replace")
-                        sys.exit(f"the {name} does not come up:\n{log[-3000:]}")
-                await asyncio.sleep(0.2)
+    def _certificate(self):
+        path = self.folder / "kubelet.pem"
+        return path if path.exists() else certificate(self.folder)
 
-    async def _strike(self, blow, began_s):
-        """Kill or stop a program, and bring it back."""
-        await asyncio.sleep(max(0.0, began_s + blow.at_s - time.time()))
-        program = self.programs[blow.target]
-        program.kill() if blow.blow == "kill" else program.stop()
-        self._tell("program", "killed" if blow.blow == "kill" else "stopped", name=blow.target)
-        await asyncio.sleep(blow.for_s)
-        if blow.blow == "kill":
-            await asyncio.to_thread(program.start)
-        else:
-            program.go_on()
-        self._tell("program", "started" if blow.blow == "kill" else "went-on", name=blow.target)
-
-    async def _guard(self):
-        """Write down who ended by itself, and start it again as its Deployment would."""
-        while True:
-            await asyncio.sleep(0.2)
-            for name, program in self.programs.items():
-                code = program.ended_by_itself()
-                if code is not None:
-                    self._tell("program", "exited", name=name, code=code)
-                    await asyncio.to_thread(program.start)
-
-    async def _until_settled(self, script, sampler, began_s, on_progress):
-        """Wait until all has ended, and a moment more; tell when the last fault was over."""
-        healed_s = began_s + script.last_fault_s
-        is_told, quiet_since_s = False, None
-        while time.time() < max(healed_s, began_s) + SETTLES_WITHIN_S:
-            await asyncio.sleep(0.25)
-            now_s = time.time()
-            if not is_told and now_s >= healed_s:
-                self._tell("run", "healed")
-                is_told = True
-            ended = sum(state in {"success", "failed"} for state in sampler.states.values())
-            on_progress(ended)
-            is_quiet = ended >= script.tasks and not any(self._gauges.running.values())
-            if not (is_told and is_quiet and not await self._pods()):
-                quiet_since_s = None
-            elif quiet_since_s is None:
-                quiet_since_s = now_s
-            elif now_s - quiet_since_s >= QUIET_S:
-                return
-
-    async def _look_at_pods(self):
-        self._tell("cluster", "pods", names=await self._pods())
-
-    async def _pods(self):
-        """Return the names of the pods there are; a placeholder where nobody answers."""
-        try:
-            page = await self._cluster.list_pods(
-                NAMESPACE, selector="kubernetes_executor", limit=5000
-            )
-        except ClusterError as error:
-            return [f"(unknown: {error})"]
-        return [pod.metadata.name for pod in page.items]
-
-    @contextlib.asynccontextmanager
-    async def _watching(self, node):
-        reflector = Reflector(
-            self._cluster,
-            namespace=NAMESPACE,
-            selector="kubernetes_executor",
-            page_size=500,
-            clock=SystemClock(),
-            on_change=node.on_change,
-            on_listed=lambda _: None,
-        )
-        running = asyncio.create_task(reflector.run())
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                await reflector.synced.wait()
-            yield
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-    def _tell(self, source, kind, **fields):
-        self.journal.tell(source, kind, **fields)
-
-    # -- ways to the API server
-
-    def _connected(self):
-        signed = credentials(self._server, token=self._server.node_token)
-        return HttpCluster(signed, request_timeout_s=10, silence_s=70)
-
-    def _own_tls(self):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate(self.folder))
-        return context
-
-    def _kubeconfig(self, port):
+    def _kubeconfig(self, name, port):
         """Write the way through the proxy; return its path."""
-        pem = (self.folder / "kubelet.pem").read_bytes()
-        certificate = pem[pem.index(b"-----BEGIN CERTIFICATE") :]
-        cluster = {
-            "server": f"https://127.0.0.1:{port}",
-            "certificate-authority-data": base64.b64encode(certificate).decode(),
-        }
+        pem = self._certificate().read_bytes()
+        authority = base64.b64encode(pem[pem.index(b"-----BEGIN CERTIFICATE") :]).decode()
+        address = f"https://127.0.0.1:{port}"
         document = {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": "c",
             "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "clusters": [{"name": "c", "cluster": cluster}],
+            "clusters": [
+                {
+                    "name": "c",
+                    "cluster": {"server": address, "certificate-authority-data": authority},
+                }
+            ],
             "users": [{"name": "u", "user": {"token": self._server.token}}],
         }
-        path = self.folder / "kubeconfig"
+        path = self.folder / f"kubeconfig-{name}"
         path.write_text(json.dumps(document))
         return path
 
@@ -281,26 +157,21 @@ class Stage:
 def _rows(airflow):
     """Yield a function that makes the DAG of a script in the database of that Airflow."""
     command = [sys.executable, str(Path(__file__).with_name("rows.py"))]
-    log = (airflow.folder / "rows.log").open("ab")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    file = airflow.folder / "rows.log"
     with (
-        log,
-        subprocess.Popen(
-            command,
-            env=airflow.environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
+        file.open("ab") as log,
+        subprocess.Popen(command, env=airflow.environment(), stderr=log, **pipes) as process,
     ):
 
-        def make(dag_id, count, retries):
-            process.stdin.write(json.dumps([dag_id, count, retries]) + "\n")
+        def make(dag_id, script, *, retries):
+            asked = [dag_id, script.tasks, retries, script.most_at_once]
+            process.stdin.write(json.dumps(asked) + "\n")
             process.stdin.flush()
             for line in process.stdout:
                 if line.startswith('{"made"'):
                     return
-            sys.exit(f"the DAG could not be made: see {airflow.folder / 'rows.log'}")
+            sys.exit(f"the DAG could not be made: see {file}")
 
         try:
             yield make

@@ -9,15 +9,22 @@ BEGAN_S = 1000.0
 class Story:
     """Records of a few tasks; tests add to them or take from them."""
 
-    def __init__(self, *, tasks=2, schedulers=1, blows=()):
-        blows = tuple(
+    def __init__(self, *, tasks=2, schedulers=1, blows=(), **more):
+        made = [
             Disturbance(target=target, blow="kill", at_s=at_s, for_s=for_s)
             for target, at_s, for_s in blows
-        )
+        ]
         script = Script(
-            name="made-up", seed="s", tasks=tasks, schedulers=schedulers, disturbances=blows
+            name="made-up",
+            seed="s",
+            tasks=tasks,
+            schedulers=schedulers,
+            disturbances=tuple(made),
+            **more,
         )
         self.records = []
+        for blow in made:
+            self.add(blow.at_s, "program", "killed", name=blow.target)
         self.add(0, "run", "begin", script=script.to_json())
         self.add(1, "run", "healed")
         for task in range(tasks):

@@ -2,8 +2,9 @@
 
 import pytest
 from a_history import BEGAN_S, Story
-from checker import INVARIANTS, check
+from checker import INVARIANTS, Violation, check
 from history import History
+from plan import Play, Rule
 
 
 def violated(story):
@@ -85,6 +86,10 @@ def api_server_ends(story):
     story.add(5, "program", "exited", name="kube-apiserver", code=1)
 
 
+def worker_breaks(story):
+    story.mark(5, 1, "broken", pod="work-1", why="KeyError('ti')")
+
+
 def burns_a_retry(story):
     story.records = [r for r in story.records if r.get("map_index") != 1]
     story.row(2, 1, "queued")
@@ -126,7 +131,8 @@ SPOILT = [
     (counts_a_running_task, {"I5"}),
     (never_told_its_tasks, {"I5"}),
     (scheduler_ends, {"I6"}),
-    (api_server_ends, {"I6"}),
+    (api_server_ends, {"played"}),
+    (worker_breaks, {"played"}),
     (burns_a_retry, {"I7"}),
     (misses_heartbeats, {"I8"}),
     (has_no_heartbeat, {"I8"}),
@@ -171,6 +177,33 @@ def test_airflow_may_fall_with_its_database_and_at_no_other_time():
     assert violated(story) == set()
     story.add(3 + 2 + 31, "program", "exited", name="scheduler", code=1)
     assert violated(story) == {"I6"}
+
+
+LOST_CREATES = Rule(fault="lose_reply", verbs=("create",), share=0.1)
+UNPLAYED = [
+    ({"rules": (LOST_CREATES,)}, "rule 0 (lose_reply of create) hit nothing"),
+    ({"play": Play(deleted_pending=0.1)}, "no pod was deleted"),
+    ({"play": Play(evicted_pending=0.1)}, "no pod was evicted"),
+    ({"play": Play(fails=0.1)}, "no task failed by its own code"),
+]
+
+
+@pytest.mark.parametrize(("plan", "told"), UNPLAYED, ids=[told for _, told in UNPLAYED])
+def test_a_script_that_did_not_come_true_fails(plan, told):
+    assert check(Story(**plan).told()) == [Violation("played", told)]
+
+
+def test_a_blow_that_struck_nobody_fails():
+    story = Story(blows=[("etcd", 3, 2)])
+    assert check(story.told()) == []
+    story.drop("program")
+    assert check(story.told()) == [Violation("played", "etcd was hit 0 times instead of 1")]
+
+
+def test_a_rule_that_hit_a_call_was_played():
+    story = Story(rules=(LOST_CREATES,))
+    story.add(5, "proxy", "call", verb="create", fault="lose_reply", rule=0)
+    assert check(story.told()) == []
 
 
 def test_each_of_two_executors_has_to_count_nothing():

@@ -1,0 +1,61 @@
+"""What people and programs are told of a script that was played. Pure."""
+
+from checker import INVARIANTS
+from rich.markup import escape
+from rich.table import Table
+
+SHOWN = 5
+"""Violations of one script that are printed; its result has all."""
+COLUMNS = ("script", "tasks", "launches", "faults", "calls", "seconds")
+HEADS = ("script", "tasks", "launches", "faults", "API calls", "s", "violated")
+
+
+def judged(history, violations, *, path, took_s):
+    """Return a script's result, for the table and the JSON document."""
+    script = history.script
+    hits = [record for record in history.of("proxy") if "fault" in record]
+    launches = {row["launch_id"] for row in history.of("database", "row")} - {None, ""}
+    return {
+        "script": script["name"],
+        "seed": script["seed"].rpartition("/")[0],
+        "tasks": script["tasks"],
+        "launches": len(launches),
+        "faults": len(hits) + len(script["disturbances"]),
+        "calls": len(history.of("audit", "call")),
+        "seconds": round(took_s, 1),
+        "violations": [[violation.invariant, violation.text] for violation in violations],
+        "history": str(path),
+    }
+
+
+def again(result):
+    """Return the command that plays the script again."""
+    words = f"--story {result['script']} --scripts 1 --tasks {result['tasks']}"
+    return f"./task test:faults SEED={result['seed']} {words}"
+
+
+def sentences(result):
+    """Return what is printed of a script that violated something, line by line."""
+    violations = result["violations"]
+    lines = [f"{result['script']} {name}: {text}" for name, text in violations[:SHOWN]]
+    if len(violations) > SHOWN:
+        lines.append(f"{result['script']}: {len(violations) - SHOWN} violations more")
+    if violations:
+        lines += [f"  history: {result['history']}", f"  again: {again(result)}"]
+    return lines
+
+
+def tell(console, result):
+    """Print those sentences."""
+    for line in sentences(result):
+        console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def table_of(results):
+    """Return a table with a row for each script."""
+    table = Table(*HEADS)
+    for result in results:
+        names = {name for name, _ in result["violations"]}
+        violated = ", ".join(sorted(names, key=list(INVARIANTS).index))
+        table.add_row(*(str(result[name]) for name in COLUMNS), violated or "none")
+    return table

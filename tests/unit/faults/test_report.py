@@ -1,0 +1,51 @@
+"""What is told of a script names seed, history and the command that plays it again."""
+
+import io
+from pathlib import Path
+
+from a_history import Story
+from checker import Violation, check
+from report import judged, sentences, table_of
+from rich.console import Console
+
+HISTORY = Path("/somewhere/history-0-made-up.jsonl")
+
+
+def a_result(*violations, seed="s7/made-up"):
+    story = Story()
+    story.records[0]["script"]["seed"] = seed
+    story.add(5, "proxy", "call", verb="create", fault="reset", rule=0)
+    return judged(story.told(), violations, path=HISTORY, took_s=12.34)
+
+
+def test_a_result_counts_what_was_played():
+    result = a_result()
+    assert (result["tasks"], result["launches"], result["faults"], result["calls"]) == (2, 2, 1, 1)
+    assert (result["seed"], result["seconds"], result["violations"]) == ("s7", 12.3, [])
+    assert sentences(result) == []
+
+
+def test_a_failure_tells_where_its_history_is_and_how_to_see_it_again():
+    story = Story()
+    story.add(5, "program", "exited", name="scheduler", code=1)
+    result = judged(story.told(), check(story.told()), path=HISTORY, took_s=1)
+    assert sentences(a_result(*check(story.told()))) == [
+        "made-up I6: scheduler ended by itself with 1",
+        "  history: /somewhere/history-0-made-up.jsonl",
+        "  again: ./task test:faults SEED=s7 --story made-up --scripts 1 --tasks 2",
+    ]
+    assert result["violations"] == [["I6", "scheduler ended by itself with 1"]]
+
+
+def test_of_many_violations_the_first_are_printed():
+    lines = sentences(a_result(*(Violation("I4", f"pod {number} is left") for number in range(9))))
+    assert lines[4:6] == ["made-up I4: pod 4 is left", "made-up: 4 violations more"]
+
+
+def test_the_table_names_each_violated_invariant_once_in_their_order():
+    result = a_result(*(Violation(name, "text") for name in ("I10", "I2", "I2")))
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table_of([result, a_result()]))
+    said = console.file.getvalue()
+    assert "I2, I10" in said
+    assert "none" in said
