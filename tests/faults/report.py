@@ -35,9 +35,11 @@ def again(result):
 
 
 def sentences(result):
-    """Return what is printed of a script that violated something, line by line."""
+    """Return what is printed once a script was played, line by line."""
     violations = result["violations"]
-    lines = [f"{result['script']} {name}: {text}" for name, text in violations[:SHOWN]]
+    counts = f"{result['tasks']} tasks, {result['faults']} faults, {result['seconds']} s"
+    lines = [f"{result['script']}: {'failed' if violations else 'ok'}, {counts}"]
+    lines += [f"{result['script']} {name}: {text}" for name, text in violations[:SHOWN]]
     if len(violations) > SHOWN:
         lines.append(f"{result['script']}: {len(violations) - SHOWN} violations more")
     if violations:
@@ -49,6 +51,13 @@ def tell(console, result):
     """Print those sentences."""
     for line in sentences(result):
         console.print(escape(line), highlight=False, soft_wrap=True)
+
+
+def closing_line(results, *, took_s):
+    """Return the last line, worded as that of the other tiers."""
+    failed = sum(bool(result["violations"]) for result in results)
+    counts = [f"{len(results) - failed} passed"] + [f"{failed} failed"] * bool(failed)
+    return f"{', '.join(counts)} in {took_s:.1f}s"
 
 
 def table_of(results):

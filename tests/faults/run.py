@@ -19,7 +19,7 @@ from catalogue import STORIES, endless
 from checker import check
 from history import History, write
 from performance import Performance
-from report import judged, table_of, tell
+from report import closing_line, judged, table_of, tell
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from servers import Postgres
@@ -69,7 +69,7 @@ def options():
 
 
 def main():
-    chosen = options()
+    chosen, began_s = options(), time.monotonic()
     console = Console(stderr=True)
     if Postgres.found() is None:
         sys.exit("the fault suite needs PostgreSQL: install it so that `postgres` is on the PATH")
@@ -91,7 +91,9 @@ def main():
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
         Console().print(table_of(results))
-    console.print(f"{failed} of {len(results)} scripts failed; seed {chosen.seed}")
+    took_s = time.monotonic() - began_s
+    console.print(f"seed {chosen.seed}; logs and histories in {folder}", highlight=False)
+    console.print(closing_line(results, took_s=took_s), highlight=False)
     return 1 if failed or not results else 0
 
 
