@@ -51,7 +51,7 @@ def lost_replies(rng):
 
 
 def resets(rng):
-    return rules(Rule(fault="reset", verbs=CALLS, share=rng.uniform(0.2, 0.4)))
+    return rules(Rule(fault="reset", verbs=(*CALLS, "watch"), share=rng.uniform(0.2, 0.4)))
 
 
 def broken_answers(rng):
@@ -65,7 +65,7 @@ def broken_answers(rng):
 
 
 def webhook_down(rng):
-    length_s = rng.uniform(4, 10)
+    length_s = rng.uniform(6, 10)
     return rules(
         Rule(fault="answer", verbs=("create",), status=500, body=WEBHOOK, share=1, until_s=length_s)
     )
@@ -87,7 +87,7 @@ def stalled_calls(rng):
 def quota(rng):
     return rules(
         Rule(
-            fault="answer", verbs=("create",), status=403, body=QUOTA, share=rng.uniform(0.3, 0.9)
+            fault="answer", verbs=("create",), status=403, body=QUOTA, share=rng.uniform(0.3, 0.6)
         ),
         Rule(fault="answer", verbs=("create",), status=409, body=QUOTA_CONFLICT, share=0.3),
     )
@@ -115,16 +115,16 @@ def repeated_events(rng):
 def expired_watches(rng):
     return rules(
         Rule(fault="old_version", verbs=("watch",), version="1", share=0.7),
-        Rule(fault="reset", verbs=("watch",), share=0.3),
-        Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.05, 0.2), until_s=3),
+        Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.05, 0.2), until_s=12),
     )
 
 
 def versions_of_the_future(rng):
-    return rules(
-        Rule(fault="old_version", verbs=("watch",), version="1000000000", share=1, until_s=10),
-        Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.1, 0.3), until_s=4),
+    length_s = rng.uniform(6, 12)
+    rule = Rule(
+        fault="old_version", verbs=("watch",), version="1000000000", share=1, until_s=length_s
     )
+    return rules(rule)
 
 
 def frozen_watch(rng):
@@ -200,7 +200,7 @@ def everything(rng):
         Rule(fault="delay", verbs=CALLS, seconds=0.5, share=0.2),
         Rule(fault="repeat", verbs=("watch",), share=0.1),
         Rule(fault="drop", verbs=("watch",), share=0.1, until_s=12),
-        Rule(fault="old_version", verbs=("watch",), version="1", share=0.3),
+        Rule(fault="old_version", verbs=("watch",), version="1", share=1, at_most=2),
     )
     disturbances = [blow for make in blows for blow in make(rng)["disturbances"]]
     play = Play(deleted_pending=0.05, fails=0.05)
