@@ -89,6 +89,8 @@ class Reflector:
         self._departed: dict[str, None] = {}
         """Pods that are gone, oldest first: what is still said of them is old news."""
         self._failures = 0
+        self._stale_lists = 0
+        """Lists in a row that were too old for the watch that followed them at once."""
         self._listed_s = 0.0
         self.heard_s = 0.0
         """Monotonic time of the last list, event or bookmark."""
@@ -147,14 +149,13 @@ class Reflector:
                     resource_version=version,
                     timeout_s=timeout_s,
                 ):
-                    self._failures = 0
+                    self._failures = self._stale_lists = 0
                     self.heard_s = self._clock.now_s()
                     version = event.pod.metadata.resource_version or version
                     self._apply(event)
             except ClusterError as error:
                 if isinstance(error, ApiError) and error.is_gone:
-                    self._measured.count(metrics.WATCH_RELISTS, namespace=self._namespace)
-                    log.info("watch of pods in %r is too old, listing again", self._namespace)
+                    await self._expired(opened_s)
                     return
                 await self._back_off(error)
                 if self._failures >= _MOST_FAILURES:
@@ -164,6 +165,18 @@ class Reflector:
                     return
                 if self._clock.now_s() - opened_s < _LEAST_WATCH_S:
                     await self._clock.sleep(_LEAST_WATCH_S)
+
+    async def _expired(self, opened_s: float) -> None:
+        """Take note that only a list helps; wait when the last one did not help either."""
+        self._measured.count(metrics.WATCH_RELISTS, namespace=self._namespace)
+        log.info("watch of pods in %r is too old, listing again", self._namespace)
+        if self._clock.now_s() - opened_s >= _LEAST_WATCH_S:
+            self._stale_lists = 0
+        self._stale_lists += 1
+        if self._stale_lists > 1:
+            # A server that lags behind the one that listed would have us list without a pause.
+            least_s, most_s = _BACKOFF_S
+            await self._clock.sleep(min(most_s, least_s * 2 ** min(self._stale_lists - 2, 10)))
 
     def _apply(self, event: WatchEvent) -> None:
         if event.type == "DELETED":

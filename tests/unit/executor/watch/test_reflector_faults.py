@@ -143,6 +143,19 @@ async def test_a_storm_of_410_lists_each_time_and_tells_nothing_twice():
     assert 50 <= script.listed <= 61
 
 
+async def test_a_server_to_which_every_list_is_too_old_is_asked_ever_more_slowly():
+    script = Script([page(pod("a", 5))], [[ApiError(410)]] * 1000)
+    changes, _ = await told(script, for_s=120)
+    assert changes == [("a", "5")]
+    assert 6 <= script.listed <= 12
+
+
+async def test_one_list_that_is_too_old_costs_no_wait():
+    script = Script([page(), page(pod("a", 12), version=12)], [[ApiError(410)]])
+    changes, _ = await told(script, for_s=0.1)
+    assert changes == [("a", "12")]
+
+
 @pytest.mark.parametrize(
     "error",
     [
