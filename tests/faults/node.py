@@ -15,6 +15,7 @@ import aiohttp
 from decisions import Fate, subject_of
 from issued_tokens import Issuer
 
+from tradewind import contract
 from tradewind.client.errors import ApiError, ClusterError
 from tradewind.contract import EXIT_DONE, EXIT_NOT_STARTED, SERVER_TIME, Farewell
 from tradewind.testing.builders import base_ended, base_running
@@ -131,7 +132,7 @@ class Node:
 
     async def _board(self, pod):
         """Ask the endpoint as the worker does, with the worker's own table of answers."""
-        url = f"{self._airflow_url}/tradewind/v1/board"
+        url = self._airflow_url + contract.URL_PREFIX + contract.BOARD_PATH
         rng = random.Random(pod.metadata.uid)
         patience = Patience(started_s=time.monotonic(), budget_s=BOARDS_WITHIN_S, rng=rng)
         while True:
@@ -146,7 +147,7 @@ class Node:
     async def _asked(self, url, pod):
         try:
             token = await self._issuer.token(account="worker", pod=pod)
-            body = {"protocol": 1, "template": "", "worker": "1", "hold": 5}
+            body = {"protocol": contract.PROTOCOL, "template": "", "worker": "1", "hold": 5}
             headers = {"Authorization": f"Bearer {token}"}
             async with self._session.post(url, json=body, headers=headers) as answer:
                 return Answer(
