@@ -43,6 +43,33 @@ def test_no_event_of_a_task_touches_its_launch_id(scheduler):
 
 
 @BOTH_WAYS
+def test_the_end_of_an_earlier_launch_says_nothing_of_the_present_one(scheduler):
+    deferred = scheduler.a_task()
+    resumed = scheduler.a_task(id=deferred.ti.id)
+    with scheduler.started() as executor:
+        scheduler.queue(deferred)
+        earlier = scheduler.pod()
+        scheduler.queue(resumed)
+        scheduler.until(lambda: len(scheduler.cluster.names()) == 2)
+        scheduler.ends(earlier)
+        scheduler.until(lambda: earlier not in scheduler.cluster.names())
+        executor.heartbeat()
+        assert resumed.key in executor.running
+        assert scheduler.events() == {}
+
+
+@BOTH_WAYS
+def test_a_task_that_the_scheduler_declares_dead_loses_its_pod(scheduler):
+    workload = scheduler.a_task()
+    with scheduler.started() as executor:
+        scheduler.queue(workload)
+        scheduler.runs(scheduler.pod())
+        executor.change_state(workload.key, TaskInstanceState.FAILED)
+        scheduler.until(lambda: not scheduler.cluster.names())
+        assert executor.running == set()
+
+
+@BOTH_WAYS
 def test_a_row_queued_by_another_executor_is_launched_under_its_primary_key(scheduler):
     workload = scheduler.a_task(external_executor_id="7")
     with scheduler.started():
