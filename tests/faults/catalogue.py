@@ -64,6 +64,11 @@ def broken_answers(rng):
     )
 
 
+def garbled_answers(rng):
+    bodies = rng.sample(ODD_BODIES, 3)
+    return rules(*(Rule(fault="garble", verbs=CALLS, body=body, share=0.12) for body in bodies))
+
+
 def webhook_down(rng):
     length_s = rng.uniform(6, 10)
     return rules(
@@ -212,6 +217,7 @@ STORIES = {
     "lost-replies": lost_replies,
     "resets": resets,
     "broken-answers": broken_answers,
+    "garbled-answers": garbled_answers,
     "webhook-down": webhook_down,
     "slow": slow,
     "stalled-calls": stalled_calls,

@@ -11,6 +11,7 @@ Fault = Literal[
     "lose_reply",  # the call takes effect, the connection is reset instead of the answer
     "reset",  # the connection is reset before the call takes effect
     "answer",  # `status` and `body` are answered, the call takes no effect
+    "garble",  # the call takes effect, the body of its answer becomes `body`
     "stall",  # the call takes effect, no byte of the answer comes for `seconds`, then a reset
     "old_version",  # the resourceVersion becomes `version`
     "freeze",  # a watch holds back everything for `seconds`

@@ -100,6 +100,13 @@ class FaultProxy:
                     headers=headers,
                     content_type="application/json",
                 )
+            case "garble":
+                answer = await self._forward(request, body)
+                return web.Response(
+                    status=answer.status,
+                    body=rule.body.encode(),
+                    content_type="application/json",
+                )
             case "lose_reply":
                 await self._forward(request, body)
                 return None

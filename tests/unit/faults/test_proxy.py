@@ -138,6 +138,12 @@ async def test_an_answer_of_the_scripts_takes_no_effect(client, now_s):
     assert client.server.asked == []
 
 
+async def test_a_garbled_answer_is_of_a_call_that_took_effect(client, now_s):
+    client.play(always("garble", "create", body="[1]"), began_s=0)
+    assert (await client.create())[:2] == (201, "[1]")
+    assert client.server.methods() == ["POST"]
+
+
 async def test_a_late_answer_is_the_servers_own(client, now_s):
     client.play(always("delay", "create", seconds=0.01), began_s=0)
     assert (await client.create())[0] == 201
