@@ -53,6 +53,8 @@ def _breaks_of_stage(history):
     for exit_ in history.of("program", "exited"):
         if not exit_["name"].endswith("scheduler"):
             yield f"{exit_['name']} ended by itself with {exit_['code']}"
+    for broken in history.of("proxy", "broken"):
+        yield f"the proxy failed at a {broken['verb']} of {broken['path']}: {broken['why']}"
     for broken in history.of("worker", "broken", "untold"):
         yield f"the stage failed at pod {broken['pod']}: {broken['why']}"
 

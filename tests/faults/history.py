@@ -5,7 +5,8 @@ Every record has `at_s` (seconds since the epoch), `source` and `kind`. The sour
   database   `row`: a task instance whenever a sample of it differs from the one before;
              `heartbeat`: the latest of a scheduler's job, in seconds since the epoch
   audit      `call`: a call of the executor as the API server took it
-  proxy      `call`, `event`: what the executor asked, and what was done to it
+  proxy      `call`, `event`: what the executor asked, and what was done to it; `broken`: the proxy
+             itself failed
   worker     `boarded`, `refused`, `start`, `end`, `stopped`: what the stub worker really did;
              `deleted`, `evicted`: what befell its pod; `untold`, `broken`: the stage itself failed
   program    `killed`, `stopped`, `went-on`, `started`, `exited` (by itself)

@@ -40,7 +40,8 @@ class FaultProxy:
         self._began_s = 0.0
         self._is_behind = False
         """Events were lost and the client has not listed since; true of the one client we have."""
-        self._watches = set()
+        self._watches = {}
+        """Requests of open watches by their identity; they have no hash."""
         self._session = None
 
     def play(self, script, *, began_s):
@@ -50,7 +51,7 @@ class FaultProxy:
         """
         self._judge = Judge(script) if script is not None else None
         self._began_s = began_s
-        for request in self._watches:
+        for request in self._watches.values():
             _hung_up(request)
 
     @contextlib.asynccontextmanager
@@ -84,41 +85,38 @@ class FaultProxy:
         except (aiohttp.ClientError, OSError) as error:
             self._log("call", said | {"status": 0, "error": type(error).__name__})
             return _hung_up(request)
+        except Exception as error:
+            self._log("broken", said | {"why": repr(error)})
+            raise
         self._log("call", said | {"status": answer.status if answer is not None else 0})
         return answer if answer is not None else _hung_up(request)
 
     async def _answered(self, request, body, call, rule):
         """Return the answer, or None where the client gets none."""
-        match rule.fault if rule is not None else None:
-            case "reset":
-                return None
-            case "answer":
-                headers = {"Retry-After": str(rule.retry_after_s)} if rule.retry_after_s else {}
-                return web.Response(
-                    status=rule.status,
-                    body=rule.body.encode(),
-                    headers=headers,
-                    content_type="application/json",
-                )
-            case "garble":
-                answer = await self._forward(request, body)
-                return web.Response(
-                    status=answer.status,
-                    body=rule.body.encode(),
-                    content_type="application/json",
-                )
-            case "lose_reply":
-                await self._forward(request, body)
-                return None
-            case "stall":
-                await self._forward(request, body)
-                await asyncio.sleep(rule.seconds)
-                return None
-            case "delay":
-                await asyncio.sleep(rule.seconds)
+        fault = rule.fault if rule is not None else None
+        if fault == "reset":
+            return None
+        if fault == "answer":
+            headers = {"Retry-After": str(rule.retry_after_s)} if rule.retry_after_s else {}
+            return _json(rule.status, rule.body, headers)
+        if fault == "delay":
+            await asyncio.sleep(rule.seconds)
         if call.verb == "watch":
             return await self._watch(request, rule)
-        return await self._forward(request, body)
+        return await self._spoilt(await self._forward(request, body), rule)
+
+    async def _spoilt(self, answer, rule):
+        """Return what the client gets of an answer of the server's."""
+        match rule.fault if rule is not None else None:
+            case "garble":
+                return _json(answer.status, rule.body, {})
+            case "lose_reply":
+                return None
+            case "stall":
+                await asyncio.sleep(rule.seconds)
+                return None
+            case _:
+                return answer
 
     async def _forward(self, request, body):
         async with self._session.request(
@@ -179,13 +177,13 @@ class FaultProxy:
                 )
             answer = web.StreamResponse(headers=_passed(upstream.headers))
             await answer.prepare(request)
-            self._watches.add(request)
+            self._watches[id(request)] = request
             try:
                 if rule is not None and rule.fault == "freeze":
                     await asyncio.sleep(rule.seconds)
                 await self._stream(upstream, request, answer)
             finally:
-                self._watches.discard(request)
+                del self._watches[id(request)]
             return answer
 
     async def _stream(self, upstream, request, answer):
@@ -244,6 +242,12 @@ def _event_metadata(line):
         return event["object"].get("metadata") or {}, event.get("type", "")
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}, ""
+
+
+def _json(status, body, headers):
+    return web.Response(
+        status=status, body=body.encode(), headers=headers, content_type="application/json"
+    )
 
 
 def _passed(headers):

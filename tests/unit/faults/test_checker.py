@@ -90,6 +90,10 @@ def worker_breaks(story):
     story.mark(5, 1, "broken", pod="work-1", why="KeyError('ti')")
 
 
+def proxy_breaks(story):
+    story.add(5, "proxy", "broken", verb="watch", path="/api/v1/pods", why="TypeError()")
+
+
 def burns_a_retry(story):
     story.records = [r for r in story.records if r.get("map_index") != 1]
     story.row(2, 1, "queued")
@@ -133,6 +137,7 @@ SPOILT = [
     (scheduler_ends, {"I6"}),
     (api_server_ends, {"played"}),
     (worker_breaks, {"played"}),
+    (proxy_breaks, {"played"}),
     (burns_a_retry, {"I7"}),
     (misses_heartbeats, {"I8"}),
     (has_no_heartbeat, {"I8"}),

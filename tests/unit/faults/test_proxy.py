@@ -205,6 +205,16 @@ async def test_a_watch_is_asked_for_with_the_version_of_the_script(client, now_s
     assert "resourceVersion=7" not in client.server.asked[0][1]
 
 
+async def test_watches_that_are_open_break_when_a_script_begins(client, now_s):
+    watching = asyncio.create_task(client.watch())
+    while not client.proxy._watches:
+        await asyncio.sleep(0.01)
+    client.play(always("reset", "create"), began_s=0)
+    with pytest.raises(aiohttp.ClientError):
+        await watching
+    assert not any(kind == "broken" for kind, _ in client.log)
+
+
 async def test_a_frozen_watch_loses_nothing(client, now_s):
     client.play(always("freeze", "watch", seconds=0.01), began_s=0)
     assert await watched(client, an_event(1)) == ["pod-1"]
