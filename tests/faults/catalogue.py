@@ -44,7 +44,9 @@ def throttled(rng):
 
 
 def lost_replies(rng):
+    """The watch is silent for a while too, or it would tell of each pod before it is asked for."""
     return rules(
+        Rule(fault="freeze", verbs=("watch",), seconds=rng.uniform(6, 12), share=1, at_most=1),
         Rule(fault="lose_reply", verbs=("create",), share=rng.uniform(0.2, 0.4), at_most=3),
         Rule(fault="lose_reply", verbs=("patch", "delete"), share=0.15),
     )
