@@ -64,7 +64,24 @@ def table_of(results):
     """Return a table with a row for each script."""
     table = Table(*HEADS)
     for result in results:
-        names = {name for name, _ in result["violations"]}
-        violated = ", ".join(sorted(names, key=list(INVARIANTS).index))
-        table.add_row(*(str(result[name]) for name in COLUMNS), violated or "none")
+        cells = [str(result[name]) for name in COLUMNS]
+        table.add_row(*cells, _violated([result]) or "none")
     return table
+
+
+def markdown(results):
+    """Return the table of a report: a row for each story, and all of it together."""
+    lines = ["| story | scripts | tasks | launches | faults | API calls | violated |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    stories = sorted({result["script"] for result in results})
+    for story in [*stories, "**together**"]:
+        of_story = [result for result in results if result["script"] == story] or results
+        sums = [sum(result[name] for result in of_story) for name in COLUMNS[1:5]]
+        violated = _violated(of_story) or "none"
+        lines.append(f"| {' | '.join(map(str, (story, len(of_story), *sums, violated)))} |")
+    return "\n".join(lines) + "\n"
+
+
+def _violated(results):
+    names = {name for result in results for name, _ in result["violations"]}
+    return ", ".join(sorted(names, key=list(INVARIANTS).index))

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import logging
 import secrets
 import sys
 import tempfile
@@ -19,11 +20,13 @@ from catalogue import STORIES, endless
 from checker import check
 from history import History, write
 from performance import Performance
-from report import closing_line, judged, table_of, tell
+from report import closing_line, judged, markdown, table_of, tell
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from servers import Postgres
 from stage import Stage
+
+from tradewind_tools import tables
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
@@ -64,6 +67,7 @@ def options():
     parser.add_argument("--tasks", type=int, default=200, help="of each script")
     parser.add_argument("--story", action="append", choices=STORIES, default=[], help="only these")
     parser.add_argument("--folder", type=Path, help="for logs and histories; default: a new one")
+    parser.add_argument("--markdown", type=Path, help="document whose table is replaced")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -75,6 +79,7 @@ def main():
         sys.exit("the fault suite needs PostgreSQL: install it so that `postgres` is on the PATH")
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="tradewind-faults-"))
     folder.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=folder / "suite.log", level=logging.INFO)
     scripts = endless(seed=chosen.seed, tasks=chosen.tasks, stories=chosen.story)
     total = chosen.scripts or None
     console.print(f"seed {chosen.seed}; logs and histories in {folder}", highlight=False)
@@ -87,6 +92,8 @@ def main():
     failed = sum(bool(result["violations"]) for result in results)
     document = {"seed": chosen.seed, "failed": failed, "scripts": results}
     (folder / "result.json").write_text(json.dumps(document, indent=2))
+    if chosen.markdown:
+        tables.write(chosen.markdown, markdown(results))
     if chosen.json:
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:

@@ -22,6 +22,8 @@ from rich.progress import track
 from rich.table import Table
 from seeded import Fate, all_bugs, is_enough, killer_of, markdown
 
+from tradewind_tools import tables
+
 ROOT = Path(__file__).parents[2]
 SOURCE = Path("executor/src")
 NO_END_S = 180
@@ -101,7 +103,9 @@ class Copy:
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bug", action="append", help="only these, by name")
-    parser.add_argument("--markdown", type=Path, help="file for the table of the report")
+    parser.add_argument(
+        "--markdown", type=Path, help="document whose table of seeded bugs is replaced"
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -118,7 +122,7 @@ def main():
             sys.exit(f"the tests fail without any bug:\n{output[-3000:]}")
         fates = [copy.fate_of(bug) for bug in track(bugs, "seeded bugs", console=console)]
     if chosen.markdown:
-        chosen.markdown.write_text(markdown(fates))
+        tables.write(chosen.markdown, markdown(fates))
     if chosen.json:
         told = [{"bug": fate.bug.name, "killed_by": fate.killer} for fate in fates]
         sys.stdout.write(json.dumps(told, indent=2) + "\n")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from a_history import Story
 from checker import Violation, check
-from report import closing_line, judged, sentences, table_of
+from report import closing_line, judged, markdown, sentences, table_of
 from rich.console import Console
 
 from tradewind_tools import tiers
@@ -52,6 +52,16 @@ def test_the_table_names_each_violated_invariant_once_in_their_order():
     said = console.file.getvalue()
     assert "I2, I10" in said
     assert "none" in said
+
+
+def test_the_report_sums_up_each_story_and_all_of_them():
+    other = a_result(Violation("I4", "text")) | {"script": "other", "calls": 9}
+    lines = markdown([a_result(), other, a_result()]).splitlines()
+    assert lines[2:] == [
+        "| made-up | 2 | 4 | 4 | 2 | 2 | none |",
+        "| other | 1 | 2 | 2 | 1 | 9 | I4 |",
+        "| **together** | 3 | 6 | 6 | 3 | 11 | I4 |",
+    ]
 
 
 def test_the_last_line_is_read_as_that_of_every_tier():
