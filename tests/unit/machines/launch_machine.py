@@ -14,6 +14,7 @@ from enabled import has_named_pods, has_open_launches, has_pods, has_started_pod
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from troubled_cluster import TroubledCluster
 
 from tradewind.client.errors import ApiError, ConnectionLostError
 from tradewind.dispatch.engine import Engine, Orphan
@@ -49,7 +50,7 @@ class FixedRenderer:
         return {"metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": {}}
 
 
-class Machine(RuleBasedStateMachine):
+class Machine(TroubledCluster, RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.loop = VirtualLoop()
@@ -138,6 +139,13 @@ class Machine(RuleBasedStateMachine):
         self.loop.call_soon(command, argument)
         self.run(0.05)
 
+    def hand_in(self, launch):
+        self.tell(self.engine.submit, launch)
+
+    def follower(self, launch_id):
+        """Return the engine that has the launch."""
+        return self.engine
+
     def pods(self, *, started=None):
         """Return (namespace, name, launch id) of pods alive, oldest first."""
         found = []
@@ -180,7 +188,7 @@ class Machine(RuleBasedStateMachine):
         self.launches[launch.launch_id] = launch
         self.rows[launch.row_id] = TaskFacts(state="queued", launch_id=launch.launch_id)
         self.open.add(launch.launch_id)
-        self.tell(self.engine.submit, launch)
+        self.hand_in(launch)
 
     @rule(
         verb=st.sampled_from(["create", "create", "delete", "get", "list", "watch"]),
@@ -190,33 +198,6 @@ class Machine(RuleBasedStateMachine):
     def plan_an_error(self, verb, error, takes_effect):
         lost = takes_effect and verb in {"create", "delete"}
         self.cluster.fail(verb, ERRORS[error], takes_effect=lost)
-
-    @rule()
-    def break_down(self):
-        self.do(self.cluster.break_down())
-
-    @rule()
-    def come_back(self):
-        self.cluster.come_back()
-        self.run(0.05)
-
-    @rule(compacted=st.booleans())
-    def break_watches(self, compacted):
-        if compacted:
-            self.cluster.compact()
-        self.do(self.cluster.interrupt_watches())
-
-    @rule(seconds=st.sampled_from([0.0, 4.0]))
-    def answer_slowly(self, seconds):
-        self.cluster.create_takes_s = seconds
-
-    @rule(slowly=st.booleans())
-    def delete_slowly(self, slowly):
-        self.cluster.deletes_slowly = slowly
-
-    @rule(most=st.sampled_from([0, 1, 2, None]))
-    def set_quota(self, most):
-        self.cluster.pod_quota = {} if most is None else {"a": most}
 
     @precondition(has_waiting_pods)
     @rule(data=st.data())
@@ -269,7 +250,7 @@ class Machine(RuleBasedStateMachine):
         self.rows[row_id] = TaskFacts(state="scheduled", launch_id=None)
         self.open.discard(launch_id)
         self.revoked.add(launch_id)
-        self.tell(self.engine.revoke, launch_id)
+        self.tell(self.follower(launch_id).revoke, launch_id)
 
     @precondition(has_started_pods)
     @rule(data=st.data())
@@ -286,7 +267,7 @@ class Machine(RuleBasedStateMachine):
         self.launches[resumed.launch_id] = resumed
         self.rows[row_id] = TaskFacts(state="queued", launch_id=resumed.launch_id)
         self.open.add(resumed.launch_id)
-        self.tell(self.engine.submit, resumed)
+        self.hand_in(resumed)
         self.do(self.cluster.set_status(namespace, name, base_ended(0)))
 
     @precondition(has_waiting_pods)
@@ -306,7 +287,7 @@ class Machine(RuleBasedStateMachine):
         self.rows[self.launches[launch_id].row_id] = TaskFacts(state="scheduled", launch_id=None)
         self.open.discard(launch_id)
         self.revoked.add(launch_id)
-        self.tell(self.engine.revoke, launch_id)
+        self.tell(self.follower(launch_id).revoke, launch_id)
         self.cluster.after_create.set()
         self.cluster.after_create = None
         self.run(0.05)
@@ -315,14 +296,18 @@ class Machine(RuleBasedStateMachine):
     def restart(self):
         self.stop()
         self.start()
+        self.inherit(self.engine, sorted(self.open))
+
+    def inherit(self, engine, launch_ids):
+        """Offer the launches of an engine that died, as Airflow does: those its rows still show."""
         offered = [
             Orphan(key="k", launch_id=launch.launch_id, row_id=launch.row_id, task=launch.task)
-            for launch in (self.launches[launch_id] for launch_id in sorted(self.open))
+            for launch in (self.launches[launch_id] for launch_id in launch_ids)
             if self.rows[launch.row_id].state in ADOPTABLE
             and self.rows[launch.row_id].launch_id == launch.launch_id
         ]
-        refused = self.loop.run_until_complete(self.engine.adopt(offered))
-        self.open = {orphan.launch_id for orphan in offered} & self.open
+        refused = self.loop.run_until_complete(engine.adopt(offered))
+        self.open -= set(launch_ids) - {orphan.launch_id for orphan in offered}
         for orphan in refused:
             # The scheduler resets it.
             self.rows[orphan.row_id] = TaskFacts(state=None, launch_id=None)
@@ -355,7 +340,7 @@ class Machine(RuleBasedStateMachine):
             if self.task is not None:
                 self.heal_and_drain()
         finally:
-            self.stop()
+            self.stop_all()
             self.loop.close()
 
     def heal_and_drain(self):
@@ -364,8 +349,11 @@ class Machine(RuleBasedStateMachine):
         self.cluster._plans.clear()
         self.cluster.pod_quota.clear()
         self.cluster.create_takes_s, self.cluster.deletes_slowly = 0.0, False
+        self.hear_again()
         for _ in range(60):
             self.run(30)
+            if not self.open and not self.cluster.names():
+                break
             for (namespace, name), pod in list(self.cluster._pods.items()):
                 # The kubelet takes its time, but it takes every pod away, ended ones too.
                 if "deletionTimestamp" in pod["metadata"]:
@@ -373,13 +361,16 @@ class Machine(RuleBasedStateMachine):
             for namespace, name, launch_id in self.pods():
                 self.state_of(launch_id, "success")
                 self.do(self.cluster.set_status(namespace, name, base_ended(0)))
-        self.run(3600)
+        self.run(1800)
         note(str(self.engine.stats()))
         assert not self.surprises, self.surprises
         assert not self.open, [self.rows[self.launches[i].row_id] for i in self.open]
         assert not self.pods(), "a pod was left alive"
         assert not self.succeeded(), "a pod that ended well was left"
-        stats = self.engine.stats()
+        self.claim_idleness(self.engine)
+
+    def claim_idleness(self, engine):
+        stats = engine.stats()
         waiting = stats.waiting + stats.parked + stats.creating + stats.settling + stats.trusted
         assert waiting + stats.pending + stats.starting + stats.running == 0, stats
 
@@ -390,6 +381,9 @@ class Machine(RuleBasedStateMachine):
             for (_, name), pod in self.cluster._pods.items()
             if pod["status"].get("phase") == "Succeeded"
         ]
+
+    def stop_all(self):
+        self.stop()
 
     def stop(self):
         if self.task is not None:

@@ -7,11 +7,12 @@ the kubelet's time, calls that hang half-way, pods that vanish without an event.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
-from tradewind.client.models import EventType, Pod
+from tradewind.client.models import EventType, Pod, WatchEvent
 from tradewind.testing.fake_cluster import FakeCluster, RawPod
 
 _ENDED = frozenset({"Succeeded", "Failed"})
@@ -38,6 +39,8 @@ class FaultyCluster(FakeCluster):
         """While set and not raised, creates hang after they took effect."""
         self.is_blind = False
         """While set, no watch learns of what happens, now or later."""
+        self.repeats_events = False
+        """While set, watches tell everything twice, the second time after what came next."""
         self.most_alive: dict[str, int] = {}
         """By value of the label that `count_alive_by` names, the most pods alive at once."""
         self.count_alive_by = "tradewind/launch-id"
@@ -97,6 +100,27 @@ class FaultyCluster(FakeCluster):
     async def finish_deletion(self, namespace: str, name: str) -> None:
         """Remove a pod that is being deleted, as its kubelet does."""
         await self.vanish(namespace, name)
+
+    async def see_again(self) -> None:
+        """End the blindness: what was missed is gone from history, so that only a list tells it."""
+        self.is_blind = False
+        self.compact()
+        await self.interrupt_watches()
+
+    async def watch_pods(
+        self, namespace: str, *, selector: str, resource_version: str, timeout_s: float
+    ) -> AsyncGenerator[WatchEvent, None]:
+        """Yield changes after the version, some of them again."""
+        events = super().watch_pods(
+            namespace, selector=selector, resource_version=resource_version, timeout_s=timeout_s
+        )
+        said: WatchEvent | None = None
+        async with contextlib.aclosing(events):
+            async for event in events:
+                yield event
+                if self.repeats_events and said is not None:
+                    yield said
+                said = event
 
     def vanish_silently(self, namespace: str, name: str) -> None:
         """Remove the pod without telling any watch."""

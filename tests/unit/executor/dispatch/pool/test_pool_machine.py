@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from enabled import has_idle_pods, has_idle_pods_that_run, has_idle_pods_that_wait
-from hypothesis import HealthCheck, Phase, settings
+from examples import TIMEOUT_S, settings_for
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, precondition, rule
 from launch_machine import ERRORS, LAUNCH, FixedRenderer, Machine
@@ -141,14 +141,6 @@ class PoolMachine(Machine):
         assert not self.idle(), "a pool of no size has pods"
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(TIMEOUT_S)
 class TestPoolMachine(PoolMachine.TestCase):
-    settings = settings(
-        max_examples=10,
-        phases=[Phase.generate],
-        stateful_step_count=50,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
+    settings = settings_for(examples=10, steps=50)
