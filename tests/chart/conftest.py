@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import definitions
 import pytest
 import yaml
 from rendered import CASES, CHART, LOADER, Document
@@ -111,21 +112,23 @@ def render_values() -> Callable[..., list[Document]]:
 
 
 @pytest.fixture(scope="session")
-def schema_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """Return a function from Kubernetes version to kubeconform's location of its schemas."""
+def schemas(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
+    """Return a function from Kubernetes version to kubeconform's options: where schemas are."""
     folder = tmp_path_factory.mktemp("schemas")
+    neighbours = definitions.write(tmp_path_factory.mktemp("others"), definitions.NEIGHBOURS)
 
     @functools.cache
-    def location(version: str) -> str:
+    def locations(version: str) -> list[str]:
         script = str(Path(__file__).with_name("schemas.py"))
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, script, str(folder), version],
             capture_output=True,
             text=True,
             check=True,
-        ).stdout.strip()
+        )
+        return [f"-schema-location={where}" for where in (done.stdout.strip(), neighbours)]
 
-    return location
+    return locations
 
 
 @pytest.fixture(scope="session")

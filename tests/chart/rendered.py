@@ -22,7 +22,7 @@ CASES = {
 Document = dict[str, Any]
 # libyaml's, ten times the speed; as safe as the other.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# Custom resources; nobody has schemas of them offline.
+# Kinds that Kubernetes does not define itself.
 CUSTOM = {"HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor"}
 STARTS_PODS = {"Deployment", "StatefulSet", "Job", "CronJob"}
 

@@ -10,7 +10,7 @@ import subprocess
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from rendered import CASES, CUSTOM, LOADER, task_templates
+from rendered import CASES, LOADER, task_templates
 from test_kubernetes_schemas import KUBERNETES_VERSIONS
 from valid_values import DEFINITIONS, leaves, values
 
@@ -39,7 +39,7 @@ def write(folder, number, manifests):
     (folder / f"{number}.yaml").write_text("\n---\n".join([manifests, *pods]))
 
 
-def test_what_the_schema_accepts_renders_and_validates(tmp_path, schema_folder, kubeconform):
+def test_what_the_schema_accepts_renders_and_validates(tmp_path, schemas, kubeconform):
     """On top of every scenario, so that every branch has its turn. Contradictions may be refused.
 
     All are validated at once, for compiling the schemas is slow.
@@ -65,9 +65,8 @@ def test_what_the_schema_accepts_renders_and_validates(tmp_path, schema_folder, 
 
     renders()
     assert len(chosen_by_file) > EXAMPLES / 2
-    location = schema_folder(KUBERNETES_VERSIONS[-1])
-    judged = [kubeconform, "-strict", "-output=json", f"-schema-location={location}"]
-    judged += [f"-skip={','.join(CUSTOM)}", str(folder)]
+    locations = schemas(KUBERNETES_VERSIONS[-1])
+    judged = [kubeconform, "-strict", "-output=json", *locations, str(folder)]
     report = subprocess.run(judged, capture_output=True, text=True, check=False)
     bad = [
         (resource["kind"], resource["name"], resource["msg"], chosen_by_file[resource["filename"]])

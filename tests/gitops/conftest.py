@@ -144,7 +144,7 @@ def schemas(tmp_path_factory):
 def judged(tmp_path_factory):
     """Return what tells why the engines' definitions refuse documents; nothing: they take them."""
     folder = tmp_path_factory.mktemp("definitions")
-    location = definitions.write(folder)
+    location = definitions.write(folder, definitions.ENGINES)
 
     def judge(documents):
         words = (program("KUBECONFORM"), "-strict", "-schema-location", location, "-output=json")

@@ -1,27 +1,35 @@
-"""Resource definitions of both engines, from their Go modules, as schemas for kubeconform."""
+"""Resource definitions of other projects, from their Go modules, as schemas for kubeconform."""
 
 import json
 
 import yaml
+from rendered import LOADER
 
 from tradewind_tools import programs
 
-FOLDERS = {
-    "argo-cd": "manifests/crds",
-    "source-controller": "config/crd/bases",
-    "kustomize-controller": "config/crd/bases",
-    "helm-controller": "config/crd/bases",
-}
-"""Go module of tools/programs -> where its definitions are."""
+ENGINES = [
+    ("argo-cd", "manifests/crds/*.yaml"),
+    ("source-controller", "config/crd/bases/*.yaml"),
+    ("kustomize-controller", "config/crd/bases/*.yaml"),
+    ("helm-controller", "config/crd/bases/*.yaml"),
+]
+"""Go modules of tools/programs, and where their definitions are."""
+NEIGHBOURS = [
+    ("gateway-api", "config/crd/standard/*httproutes.yaml"),
+    ("prometheus-operator", "example/prometheus-operator-crd/*_podmonitors.yaml"),
+    ("prometheus-operator", "example/prometheus-operator-crd/*_prometheusrules.yaml"),
+    ("prometheus-operator", "example/prometheus-operator-crd/*_servicemonitors.yaml"),
+]
+"""The same, of whom the chart has objects for."""
 
 
-def write(folder):
+def write(folder, modules):
     """Write a schema for each version of each kind; return kubeconform's location of them."""
-    for name, path in FOLDERS.items():
-        for file in (programs.sources(name) / path).glob("*.yaml"):
-            document = yaml.safe_load(file.read_text())
-            if document["kind"] == "CustomResourceDefinition":
-                _write(folder, document["spec"])
+    for name, pattern in modules:
+        for file in programs.sources(name).glob(pattern):
+            for document in yaml.load_all(file.read_text(), LOADER):
+                if document["kind"] == "CustomResourceDefinition":
+                    _write(folder, document["spec"])
     return f"{folder}/{{{{.ResourceKind}}}}-{{{{.ResourceAPIVersion}}}}.json"
 
 
