@@ -23,7 +23,7 @@ replace k8s.io/api => k8s.io/api v0.36.3
 """
 
 
-READ_ONLY = {"argo-cd"}
+READ_ONLY = {"argo-cd", "gateway-api", "prometheus-operator"}
 """Modules of which nothing is built."""
 
 
