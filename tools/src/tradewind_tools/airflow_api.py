@@ -233,13 +233,15 @@ class Airflow:
 
 
 @contextmanager
-def connect(target: Target, *, namespace: str = "") -> Iterator[Airflow]:
+def connect(
+    target: Target, *, namespace: str = "", secret: str = ADMIN_SECRET
+) -> Iterator[Airflow]:
     """Give a client for the release on a target; the forwarded port is closed at the end.
 
-    `namespace` is that of another release than the target's own.
+    `namespace` is that of another release than the target's own, `secret` holds its first user.
     """
     namespace = namespace or target.namespace
-    user = credentials(target, namespace=namespace)
+    user = credentials(target, namespace=namespace, secret=secret)
     with (
         forward.PortForward(
             target, service=API_SERVICE, port=API_PORT, namespace=namespace
@@ -250,16 +252,16 @@ def connect(target: Target, *, namespace: str = "") -> Iterator[Airflow]:
         yield Airflow(port.url, user=user, http=http)
 
 
-def credentials(target: Target, *, namespace: str) -> Credentials:
+def credentials(target: Target, *, namespace: str, secret: str = ADMIN_SECRET) -> Credentials:
     """Return the first user, from the release's Secret; raises ToolError without a release."""
     text = kubectl.run(
         target,
-        *("get", "secret", ADMIN_SECRET, f"--namespace={namespace}"),
+        *("get", "secret", secret, f"--namespace={namespace}"),
         *("-o", "json", "--ignore-not-found"),
     )
     if not text.strip():
         raise ToolError(
-            f"no Secret {ADMIN_SECRET!r} in namespace {namespace!r} of context "
+            f"no Secret {secret!r} in namespace {namespace!r} of context "
             f"{target.context!r}: install the release with `./task up`"
         )
     data = {
