@@ -174,9 +174,10 @@ async def test_a_program_that_is_hit_comes_back(stage, blow, done, told):
     hit = Disturbance(target="etcd", blow=blow, at_s=0.01, for_s=0.01)
     await play(stage, a_script(hit))
     assert stage.programs["etcd"].done == done
-    assert stage.kinds() == ["begin", told[0], told[1], "healed", "pods", "over"] or (
-        stage.kinds() == ["begin", told[0], "healed", told[1], "pods", "over"]
-    )
+    kinds = stage.kinds()
+    # When all is healed depends on the clock alone, which a busy machine does not wait for.
+    kinds.remove("healed")
+    assert kinds == ["begin", *told, "pods", "over"]
 
 
 async def test_a_program_that_ends_by_itself_is_started_and_told(stage):
