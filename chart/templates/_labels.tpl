@@ -11,11 +11,10 @@ tradewind/bundle: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
-{{/* Of pods: no chart version, or every release of the chart would restart everything. */}}
+{{/* Of pods: no version, or every release would restart also what it does not change. */}}
 {{- define "tradewind.podLabels" -}}
 {{ include "tradewind.selectorLabels" . }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service | quote }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{- with .root.Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -24,6 +23,7 @@ app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{/* Of objects. */}}
 {{- define "tradewind.labels" -}}
 {{ include "tradewind.podLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 

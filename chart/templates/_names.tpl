@@ -20,8 +20,7 @@ component and the hash of the migration Job.
 {{/* <image>: dict "root" $ "image" .Values.image */}}
 {{- define "tradewind.image" -}}
 {{- with .image.registry }}{{ . }}/{{ end -}}
-{{- .image.repository }}:{{ .image.tag | default $.root.Chart.AppVersion -}}
-{{- with .image.digest }}@{{ . }}{{ end -}}
+{{- .image.repository }}{{ with .image.digest }}@{{ . }}{{ else }}:{{ .image.tag | default $.root.Chart.AppVersion }}{{ end -}}
 {{- end -}}
 
 {{/* Where a key of the installation lives: dict "root" $ "secret" .Values.secrets.fernetKey */}}

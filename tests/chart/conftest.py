@@ -26,14 +26,18 @@ def program(variable: str) -> str:
     return path
 
 
-def helm_template(helm: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def helm_template(
+    helm: str, *arguments: str, chart: Path = CHART
+) -> subprocess.CompletedProcess[str]:
     """Render release tradewind in namespace tradewind, as on a cluster that knows Secrets."""
-    return helm_offline(helm, "--api-versions=v1/Secret", *arguments)
+    return helm_offline(helm, "--api-versions=v1/Secret", *arguments, chart=chart)
 
 
-def helm_offline(helm: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def helm_offline(
+    helm: str, *arguments: str, chart: Path = CHART
+) -> subprocess.CompletedProcess[str]:
     """Render as where no cluster is asked."""
-    command = [program(helm), "template", "tradewind", str(CHART), "--namespace=tradewind"]
+    command = [program(helm), "template", "tradewind", str(chart), "--namespace=tradewind"]
     return subprocess.run(
         [*command, f"--kube-version={KUBERNETES}", *arguments],
         capture_output=True,

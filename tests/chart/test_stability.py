@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
 import yaml
-from rendered import CASES, CHART, Document
+from rendered import CASES, CHART, LOADER, STARTS_PODS, Document, task_templates
+
+from conftest import helm_template
 
 
 def test_ten_renders_are_the_same_once_secrets_are_given(template):
@@ -27,6 +30,37 @@ def test_both_helm_versions_render_the_same(render_with, case):
         }
 
     assert objects("HELM3") == objects("HELM4")
+
+
+def test_a_release_with_the_same_images_restarts_nothing(tmp_path):
+    digests = [
+        f"--set={path}.digest=sha256:{'0' * 64}"
+        for path in ("image", "gitSync.image", "postgresql.image", "pgbouncer.image")
+        + ("loki.image", "janitor.image", "metrics.image")
+    ]
+    file = CASES["everything-on"]
+
+    def started(version: str) -> dict[tuple[str, str], Document]:
+        chart = tmp_path / version
+        shutil.copytree(CHART, chart)
+        about = yaml.safe_load((chart / "Chart.yaml").read_text())
+        about |= {"version": version, "appVersion": version}
+        (chart / "Chart.yaml").write_text(yaml.safe_dump(about))
+        tags = [word.replace(".digest=sha256:" + "0" * 64, f".tag={version}") for word in digests]
+        done = helm_template("HELM4", f"--values={file}", *digests, *tags, chart=chart)
+        assert done.returncode == 0, done.stderr
+        documents = [document for document in yaml.load_all(done.stdout, LOADER) if document]
+        versions = {
+            d["metadata"].get("labels", {}).get("app.kubernetes.io/version") for d in documents
+        }
+        assert version in versions
+        return {
+            (d["kind"], d["metadata"]["name"]): d["spec"]
+            for d in documents
+            if d["kind"] in STARTS_PODS
+        } | {("Pod", "task"): task_templates(documents)[0]}
+
+    assert started("1.4.2") == started("1.4.3")
 
 
 def test_migration_job_is_named_by_its_content(template, render):
