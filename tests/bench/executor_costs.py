@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from costs_report import plot, show
-from kube_apiserver import ApiServer, _free_port
+from kube_apiserver import _free_port, audited
 from rich.console import Console
 from rich.progress import track
 
@@ -37,14 +37,6 @@ spec:
   automountServiceAccountToken: false
   serviceAccountName: default
   containers: [{name: base, image: "worker:1"}]
-"""
-AUDIT = """
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- {level: Metadata, users: [test], resources: [{resources: [pods, "pods/*", events]}]}
-- {level: None}
 """
 
 
@@ -243,10 +235,7 @@ def background(script, *arguments):
 def bench():
     with tempfile.TemporaryDirectory(prefix="tradewind-bench-") as name:
         folder = Path(name)
-        policy = folder / "audit.yaml"
-        policy.write_text(AUDIT)
-        flags = [f"--audit-policy-file={policy}", f"--audit-log-path={folder / 'audit.log'}"]
-        server = ApiServer(folder, flags=flags)
+        server = audited(folder, level="Metadata")
         try:
             server.start()
             made = Bench(folder, server)

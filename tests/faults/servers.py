@@ -10,17 +10,9 @@ import time
 from pathlib import Path
 
 import serving_airflow
-from kube_apiserver import ApiServer, _free_port
+from kube_apiserver import _free_port
 
 READY_WITHIN_S = 60
-AUDIT = """
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-- {level: Request, users: [test], resources: [{resources: [pods, "pods/*", events]}]}
-- {level: None}
-"""
 POOL_SLOTS = 2000
 BOARDED_WITHIN_S = 30
 AT_ONCE = {
@@ -206,15 +198,6 @@ class Airflow(serving_airflow.Airflow):
                 "PYTHONUNBUFFERED": "1",
             }
         )
-
-
-def audited_api_server(folder):
-    """Return an API server that writes down what the executor asks of it, pods' bodies included."""
-    policy = folder / "audit.yaml"
-    policy.write_text(AUDIT)
-    flags = [f"--audit-policy-file={policy}", f"--audit-log-path={folder / 'audit.log'}"]
-    flags += ["--audit-log-mode=blocking"]
-    return ApiServer(folder, flags=flags)
 
 
 class Part(Program):

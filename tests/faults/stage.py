@@ -13,10 +13,10 @@ from pathlib import Path
 
 from gather import Gauges, Logs, connected
 from issued_tokens import Issuer
-from kube_apiserver import _free_port, credentials
+from kube_apiserver import _free_port, audited, credentials
 from kubelet import certificate
 from proxy import FaultProxy, client_tls
-from servers import Airflow, Postgres, audited_api_server, parts_of, scheduler
+from servers import Airflow, Postgres, parts_of, scheduler
 
 from tradewind.client.http import HttpCluster
 
@@ -94,7 +94,7 @@ class Stage:
         self._postgres = self.programs["postgres"] = Postgres(self.folder)
         self._postgres.create()
         stack.enter_context(self._postgres)
-        self._server = audited_api_server(self.folder)
+        self._server = audited(self.folder, level="Request")
         stack.callback(self._server.stop)
         self._server.start()
         self.programs["etcd"], self.programs["kube-apiserver"] = parts_of(self._server)

@@ -153,6 +153,27 @@ def connect(server):
     return HttpCluster(signed, request_timeout_s=10, silence_s=70)
 
 
+AUDIT = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {{level: {level}, users: [test], resources: [{{resources: [pods, "pods/*", events]}}]}}
+- {{level: None}}
+"""
+
+
+def audited(folder, *, level):
+    """Return an API server that writes to audit.log what its user asks about pods and events.
+
+    Level `Metadata` has no bodies, `Request` those of questions.
+    """
+    policy = folder / "audit.yaml"
+    policy.write_text(AUDIT.format(level=level))
+    flags = [f"--audit-policy-file={policy}", f"--audit-log-path={folder / 'audit.log'}"]
+    return ApiServer(folder, flags=[*flags, "--audit-log-mode=blocking"])
+
+
 class Node:
     """Plays the kubelet for pods of a real API server: writes the statuses a test asks for."""
 

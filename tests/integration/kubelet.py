@@ -15,7 +15,6 @@ from cryptography.x509.oid import NameOID
 
 ADDRESS = "127.0.0.1"
 LOOPBACK = ipaddress.ip_address(ADDRESS)
-VALID_HOURS = 24
 
 
 class Kubelet:
@@ -82,27 +81,27 @@ def _shortened(text, query):
     return "".join(lines).encode()[:most]
 
 
-def certificate(folder):
-    """Write a certificate of loopback's own, and its key, to a file; return its path."""
+def certificate(folder, *, name="kubelet", lasts=dt.timedelta(hours=24)):
+    """Write a certificate of loopback's own, and its key, to a file; return its path.
+
+    One that lasts for less than nothing has expired for that long, up to two days.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubelet")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
-    certificate = (
+    made = (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=VALID_HOURS))
+        .not_valid_before(now - dt.timedelta(days=2))
+        .not_valid_after(now + lasts)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(LOOPBACK)]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = folder / "kubelet.pem"
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    path = folder / f"{name}.pem"
+    path.write_bytes(private + made.public_bytes(pem))
     return path

@@ -2,16 +2,12 @@
 
 import base64
 import datetime as dt
-import ipaddress
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from kubelet import certificate
 
 USER, PASSWORD, TENANT = "writer", "right", "team-a"
 REFUSED = {401: b"wrong password", 403: b"not your tenant"}
@@ -41,7 +37,7 @@ class Gateway:
             def log_message(self, *_):
                 pass
 
-        self.ca_file = _certificate(folder, certificate_for)
+        self.ca_file = str(certificate(folder, name="gateway", lasts=certificate_for))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.ca_file)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -67,26 +63,3 @@ def _refusal(headers):
     if headers.get("Authorization") != known:
         return 401
     return 0 if headers.get("X-Scope-OrgID") == TENANT else 403
-
-
-def _certificate(folder, lasts):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=2))
-        .not_valid_after(now + lasts)
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
-    path = folder / "gateway.pem"
-    path.write_bytes(private + made.public_bytes(pem))
-    return str(path)

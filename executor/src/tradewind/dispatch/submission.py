@@ -162,21 +162,20 @@ class Submission:
         Call it whenever one may have become possible.
         """
         while self._group is not None:
-            lanes = self._claims.lanes(scouts=self._scouts)
-            ticket = self._backlog.pop(lanes) if lanes else None
+            turns = self._claims.turns(scouts=self._scouts)
+            ticket = self._backlog.pop(turns.now) if turns.now else None
             if ticket is not None:
                 self._scouts += 1
                 self._begin(ticket, _Place(self._return_scout))
                 continue
-            held = self._claims.held(scouts=self._scouts)
-            if not self._backlog.has_any(but=held):
+            if not self._backlog.has_any(but=turns.later):
                 return
             now_s = self._clock.now_s()
             hold_s = self._gates.hold_s(now_s)
             if hold_s > 0:
                 self._wake_in(hold_s, now_s)
                 return
-            ticket = self._backlog.pop(but=held)
+            ticket = self._backlog.pop(but=turns.later)
             if ticket is not None:
                 call = self._gates.begin(now_s)
                 self._begin(ticket, _Place(functools.partial(self._gates.cancelled, call), call))

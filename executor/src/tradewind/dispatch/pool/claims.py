@@ -12,7 +12,7 @@ import math
 import random
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tradewind.client.errors import ApiError, ClusterError, ConnectionLostError
 from tradewind.client.models import Pod
@@ -73,6 +73,18 @@ class Over:
 Answer = Claimed | Missed | Failed | Over
 
 
+class Turns(NamedTuple):
+    """Lanes of the backlog, by when their first launch may try for an idle pod."""
+
+    now: Collection[str] = ()
+    later: Collection[str] = ()
+    """Once pods that were claimed begin their tasks; there are idle pods for these launches, so
+    that none of them starts cold meanwhile."""
+
+
+NOBODY = Turns()
+
+
 class Claims:
     """The claims of one executor."""
 
@@ -116,8 +128,8 @@ class Claims:
             return UNKNOWN
         return entry.shape if self._is_known(entry.shape) else COLD
 
-    def lanes(self, *, scouts: int) -> Collection[str]:
-        """Return the lanes whose first launch may try for an idle pod now.
+    def turns(self, *, scouts: int) -> Turns:
+        """Return whose turn it is to try for an idle pod.
 
         Args:
             scouts: launches that are on their way to one already.
@@ -125,22 +137,14 @@ class Claims:
         """
         now_s = self._clock.now_s()
         if not self._is_on or now_s < self._refused_until_s or self.gates.breaker.is_open:
-            return ()
+            return NOBODY
         free = self._picture.free()
+        lanes = (UNKNOWN, *free)
+        if any(free.values()) and self._must_wait(scouts, now_s):
+            return Turns(later=lanes)
         if scouts >= sum(free.values()) or self._window.hold_s(now_s) > 0:
-            return ()
-        return () if self._must_wait(scouts, now_s) else (UNKNOWN, *free)
-
-    def held(self, *, scouts: int) -> Collection[str]:
-        """Return the lanes whose launches wait until pods that were claimed begin their tasks.
-
-        There are idle pods for them, so that none of them starts cold meanwhile.
-        """
-        now_s = self._clock.now_s()
-        if not self._is_on or now_s < self._refused_until_s or self.gates.breaker.is_open:
-            return ()
-        free = self._picture.free()
-        return (UNKNOWN, *free) if any(free.values()) and self._must_wait(scouts, now_s) else ()
+            return NOBODY
+        return Turns(now=lanes)
 
     def _must_wait(self, scouts: int, now_s: float) -> bool:
         on_their_way = len(self._picture.reserved("claim")) + scouts
