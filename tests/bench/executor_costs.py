@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from costs_report import plot, show
-from kube_apiserver import _free_port, audited
+from kube_apiserver import audited
 from rich.console import Console
 from rich.progress import track
+
+from tradewind_tools import ports
 
 HERE = Path(__file__).parent
 KUBERNETES_EXECUTOR = (
@@ -104,7 +106,7 @@ class Bench:
         namespace, port = self._namespace(), self.server.port
         with contextlib.ExitStack() as stack:
             if latency_ms:
-                port = _free_port()
+                (port,) = ports.free(1)
                 arguments = (port, self.server.port, latency_ms)
                 stack.enter_context(background("delay_proxy.py", *arguments))
             stack.enter_context(self._node(namespace))

@@ -16,6 +16,13 @@ from rendered import CASES, CHART, LOADER, Document
 
 # Helm assumes a Kubernetes of its own build; the chart refuses versions that it does not support.
 KUBERNETES = "1.36.0"
+NEIGHBOURS = [
+    ("gateway-api", "config/crd/standard/*httproutes.yaml"),
+    ("prometheus-operator", "example/prometheus-operator-crd/*_podmonitors.yaml"),
+    ("prometheus-operator", "example/prometheus-operator-crd/*_prometheusrules.yaml"),
+    ("prometheus-operator", "example/prometheus-operator-crd/*_servicemonitors.yaml"),
+]
+"""Go modules of whom the chart has objects for, and where their definitions are."""
 
 
 def program(variable: str) -> str:
@@ -119,7 +126,7 @@ def render_values() -> Callable[..., list[Document]]:
 def schemas(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
     """Return a function from Kubernetes version to kubeconform's options: where schemas are."""
     folder = tmp_path_factory.mktemp("schemas")
-    neighbours = definitions.write(tmp_path_factory.mktemp("others"), definitions.NEIGHBOURS)
+    neighbours = definitions.write(tmp_path_factory.mktemp("others"), NEIGHBOURS)
 
     @functools.cache
     def locations(version: str) -> list[str]:

@@ -3,14 +3,13 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from pathlib import Path
 
 import httpx
 
-from tradewind_tools import airflow_api, command, forward, paths
+from tradewind_tools import airflow_api, command, forward, paths, ports
 
 INSTALL_TIMEOUT_S = 600
 COMMAND_TIMEOUT_S = 180
@@ -48,9 +47,7 @@ class OutsideAirflow:
         self.home.mkdir()
         self._programs = programs
         self._address = address
-        with socket.socket() as probe:
-            probe.bind((address, 0))
-            self.port = probe.getsockname()[1]
+        (self.port,) = ports.free(1, address=address)
         self.url = f"http://{address}:{self.port}"
         self._settings = {"AIRFLOW_HOME": str(self.home), **settings}
         self._running = {}

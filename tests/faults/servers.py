@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 import serving_airflow
-from kube_apiserver import _free_port
+
+from tradewind_tools import ports
 
 READY_WITHIN_S = 60
 POOL_SLOTS = 2000
@@ -105,7 +106,7 @@ class Postgres(Program):
 
     def __init__(self, folder):
         self._programs = self.found()
-        self.port = _free_port()
+        (self.port,) = ports.free(1)
         self._folder = Path(folder) / "postgres"
         self._as = {"user": "postgres"} if os.geteuid() == 0 else {}
         command = [str(self._programs / "postgres"), "-D", str(self._folder)]

@@ -13,12 +13,13 @@ from pathlib import Path
 
 from gather import Gauges, Logs, connected
 from issued_tokens import Issuer
-from kube_apiserver import _free_port, audited, credentials
+from kube_apiserver import audited, credentials
 from kubelet import certificate
 from proxy import FaultProxy, client_tls
 from servers import Airflow, Postgres, parts_of, scheduler
 
 from tradewind.client.http import HttpCluster
+from tradewind_tools import ports
 
 NAMESPACE = "faults"
 SCHEDULERS = ("scheduler", "other-scheduler")
@@ -71,7 +72,7 @@ class Stage:
             template.write_text(TEMPLATE)
             subjects = {}
             for name in SCHEDULERS:
-                port = _free_port()
+                (port,) = ports.free(1)
                 self.proxies[name] = self._proxy(port, subjects)
                 await stack.enter_async_context(self.proxies[name].listening())
                 self.programs[name] = self._scheduler(name, port, template)

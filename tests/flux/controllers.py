@@ -1,6 +1,5 @@
 """Flux's own controllers as programs beside the cluster: a kubeconfig and flags are enough."""
 
-import socket
 import subprocess
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import httpx
 from dag_runs import until
 
-from tradewind_tools import forward, kubectl, programs
+from tradewind_tools import forward, kubectl, ports, programs
 
 NAMES = ("source-controller", "kustomize-controller", "helm-controller")
 NAMESPACE = "flux-system"
@@ -25,18 +24,10 @@ def definitions(name):
     return programs.sources(name) / "config" / "crd" / "bases"
 
 
-def free_ports(count):
-    with ExitStack() as held:
-        taken = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in taken]
-
-
 @contextmanager
 def running(target, folder: Path):
     """Let the three controllers reconcile the target's cluster; nothing of Flux is left behind."""
-    artifacts = free_ports(1)[0]
+    (artifacts,) = ports.free(1)
     with ExitStack() as stack:
         # Last of all, when no controller makes anew what is removed.
         stack.callback(remove, target)
@@ -50,7 +41,7 @@ def running(target, folder: Path):
 
 @contextmanager
 def _running(target, folder, name, *, artifacts):
-    metrics, health = free_ports(2)
+    metrics, health = ports.free(2)
     words = [program(name), f"--metrics-addr=127.0.0.1:{metrics}"]
     words += [f"--health-addr=127.0.0.1:{health}"]
     if name == "source-controller":

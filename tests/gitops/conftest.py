@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,10 +17,18 @@ from estate import Estate, promote_in
 
 from tradewind.promotion.pins import Pin
 from tradewind.promotion.registry import Registry
+from tradewind_tools import ports
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = "1.36"
 STARTS_WITHIN_S = 30
+ENGINES = [
+    ("argo-cd", "manifests/crds/*.yaml"),
+    ("source-controller", "config/crd/bases/*.yaml"),
+    ("kustomize-controller", "config/crd/bases/*.yaml"),
+    ("helm-controller", "config/crd/bases/*.yaml"),
+]
+"""Go modules of what follows the environments, and where their definitions are."""
 
 
 def program(variable):
@@ -42,9 +49,8 @@ def run(*words):
 def registry_host(tmp_path_factory):
     """Start distribution's registry on loopback; yield its host."""
     folder = tmp_path_factory.mktemp("registry")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        host = f"127.0.0.1:{free.getsockname()[1]}"
+    (port,) = ports.free(1)
+    host = f"127.0.0.1:{port}"
     settings = {
         "version": 0.1,
         "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -144,7 +150,7 @@ def schemas(tmp_path_factory):
 def judged(tmp_path_factory):
     """Return what tells why the engines' definitions refuse documents; nothing: they take them."""
     folder = tmp_path_factory.mktemp("definitions")
-    location = definitions.write(folder, definitions.ENGINES)
+    location = definitions.write(folder, ENGINES)
 
     def judge(documents):
         words = (program("KUBECONFORM"), "-strict", "-schema-location", location, "-output=json")

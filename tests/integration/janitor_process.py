@@ -9,9 +9,9 @@ import sys
 import urllib.request
 
 import pytest
-from kube_apiserver import _free_port
 
 from tradewind.janitor.settings import PREFIX
+from tradewind_tools import ports
 
 
 class JanitorProcess:
@@ -19,7 +19,7 @@ class JanitorProcess:
 
     def __init__(self, settings, output):
         self._output = output
-        self.port = _free_port()
+        (self.port,) = ports.free(1)
         told = settings | {"port": self.port}
         environment = {PREFIX + name.upper(): str(value) for name, value in told.items()}
         command = [sys.executable, "-m", "tradewind.program", "janitor", "run"]

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import time
@@ -17,6 +16,7 @@ import pytest
 
 from tradewind.client.auth import Credentials, FixedProof
 from tradewind.client.http import HttpCluster
+from tradewind_tools import ports
 
 READY_WITHIN_S = 60
 
@@ -28,21 +28,14 @@ def _program(variable):
     return path
 
 
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class ApiServer:
     """One kube-apiserver with its etcd; can be stopped and started on the same port."""
 
     def __init__(self, folder, *, flags=()):
         self.folder = folder
         self.flags = list(flags)
-        self.port = _free_port()
+        self.port, *self._etcd_ports = ports.free(3)
         self.token = secrets.token_hex(16)
-        self._etcd_ports = (_free_port(), _free_port())
         self._processes = []
         self.node_token = secrets.token_hex(16)
         users = ((self.token, "test"), (self.node_token, "node"))

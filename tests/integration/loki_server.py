@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kube_apiserver import _free_port
 
 from tradewind.logs.settings import LokiSettings
-from tradewind_tools import programs
+from tradewind_tools import ports, programs
 
 READY_WITHIN_S = 120
 
@@ -37,8 +36,7 @@ class Loki:
     def __init__(self, folder, *, auth=False, address="127.0.0.1", **limits):
         self.folder = Path(folder)
         self.address = address
-        self.port = _free_port()
-        self._grpc_port = _free_port()
+        self.port, self._grpc_port = ports.free(2)
         self._limits = limits
         self._auth = auth
         self._process = None

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from kube_apiserver import _free_port
 from metric_queries import MAPPING, NAMESPACE, alerts
 
-from tradewind_tools import programs
+from tradewind_tools import ports, programs
 
 READY_WITHIN_S = 60
 SCRAPE_EVERY_S = 1
@@ -36,7 +35,7 @@ class Monitoring:
 
     def __init__(self, folder):
         self.folder = Path(folder)
-        self.statsd_port, self._exporter_port, self._port = (_free_port() for _ in range(3))
+        self.statsd_port, self._exporter_port, self._port = ports.free(3)
         self._processes = []
 
     def start(self):

@@ -12,7 +12,9 @@ import urllib.request
 from pathlib import Path
 
 from issued_tokens import Issuer
-from kube_apiserver import _free_port, connect
+from kube_apiserver import connect
+
+from tradewind_tools import ports
 
 READY_WITHIN_S = 180
 ROLE = [
@@ -30,7 +32,7 @@ class Airflow:
     def __init__(self, folder, server, *, namespace, bundle=None, **options):
         self.folder = Path(folder) / "airflow"
         self.folder.mkdir()
-        self.port = _free_port()
+        (self.port,) = ports.free(1)
         self._server = server
         self._namespace = namespace
         self._options = options

@@ -1,3 +1,4 @@
+import contextlib
 import os
 import socket
 import sys
@@ -42,6 +43,14 @@ def test_addresses_are_decoded_from_host_order(raw, expected):
 def test_conflicts_follow_the_rules_of_bind(listening, expected):
     listener = ports.Listener(listening, 5005, "1")
     assert ports.conflicts(listener, address="127.0.0.1", port=5005) is expected
+
+
+def test_free_ports_differ_and_can_be_bound_at_once():
+    found = ports.free(20)
+    assert len(set(found)) == 20
+    with contextlib.ExitStack() as held:
+        for port in found:
+            held.enter_context(socket.create_server(("127.0.0.1", port)))
 
 
 def test_holder_is_named_with_its_process_id():

@@ -1,7 +1,9 @@
-"""Find out who listens on a TCP port, from /proc alone (no ss or lsof needed)."""
+"""TCP ports: who listens on one, from /proc alone (no ss or lsof needed), and which are free."""
 
 import ipaddress
+import socket
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +37,16 @@ def decode_address(raw: str) -> str:
 def conflicts(listener: Listener, *, address: str, port: int) -> bool:
     """Tell whether binding `address:port` would clash with the listener."""
     return listener.port == port and listener.address in {address, "0.0.0.0", "::"}  # noqa: S104
+
+
+def free(count: int, *, address: str = "127.0.0.1") -> list[int]:
+    """Return different ports that nobody listens on; another program may still be faster."""
+    with ExitStack() as held:
+        # Held until all are found, or two of them could be the same.
+        taken = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in taken:
+            one.bind((address, 0))
+        return [one.getsockname()[1] for one in taken]
 
 
 def holder(address: str, *, port: int) -> str | None:

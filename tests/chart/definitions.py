@@ -7,24 +7,12 @@ from rendered import LOADER
 
 from tradewind_tools import programs
 
-ENGINES = [
-    ("argo-cd", "manifests/crds/*.yaml"),
-    ("source-controller", "config/crd/bases/*.yaml"),
-    ("kustomize-controller", "config/crd/bases/*.yaml"),
-    ("helm-controller", "config/crd/bases/*.yaml"),
-]
-"""Go modules of tools/programs, and where their definitions are."""
-NEIGHBOURS = [
-    ("gateway-api", "config/crd/standard/*httproutes.yaml"),
-    ("prometheus-operator", "example/prometheus-operator-crd/*_podmonitors.yaml"),
-    ("prometheus-operator", "example/prometheus-operator-crd/*_prometheusrules.yaml"),
-    ("prometheus-operator", "example/prometheus-operator-crd/*_servicemonitors.yaml"),
-]
-"""The same, of whom the chart has objects for."""
-
 
 def write(folder, modules):
-    """Write a schema for each version of each kind; return kubeconform's location of them."""
+    """Write a schema for each version of each kind; return kubeconform's location of them.
+
+    `modules` are Go modules of tools/programs, each with where its definitions are.
+    """
     for name, pattern in modules:
         for file in programs.sources(name).glob(pattern):
             for document in yaml.load_all(file.read_text(), LOADER):
