@@ -1,9 +1,9 @@
-"""Memory and time of the janitor at many pods, against a real API server and a stub of Airflow.
+"""Memory, sweeps and deletions of the janitor at many pods: a real API server, a stub of Airflow.
 
 `./task bench:janitor [PODS]` prints JSON: resident memory of a janitor of its own process once it
-has swept all pods, the seconds of its sweeps, as its metrics page tells them, and the machine's
-load. It runs with what images/janitor installs: where the Kubernetes client is installed, as it is
-here, kopf loads it, 80 MiB.
+has swept all pods and deleted the orphans, one in a hundred; every sweep as its log tells it; pods
+that went although their tasks run; and the machine's load. It runs with what images/janitor
+installs: where the Kubernetes client is installed, as it is here, kopf loads it, 80 MiB.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import uuid
 from pathlib import Path
 
@@ -24,10 +23,12 @@ from kube_apiserver import ApiServer, connect
 import tradewind
 from tradewind.janitor.settings import PREFIX
 from tradewind.pods import labels
-from tradewind.testing.builders import base_running
+from tradewind.testing.builders import base_ended, base_running
 
-PORT = 18_080
-SWEEPS = 4
+EACH_ORPHAN = 100
+QUIET_SWEEPS = 4
+"""With nothing left to delete."""
+WITHIN_S = 600
 REQUIREMENTS = Path(__file__).parents[2] / "images" / "janitor" / "requirements.txt"
 FILLING = {f"VARIABLE_{n}": "x" * 60 for n in range(25)}
 """About what a real pod carries: 25 variables."""
@@ -48,12 +49,9 @@ def a_pod(number):
     }
 
 
-def row(pod, number):
-    task = pod["metadata"]["annotations"]
-    place = (task["dag_id"], task["run_id"], task["task_id"], -1)
-    names = ("dag_id", "dag_run_id", "task_id", "map_index")
-    more = {"id": f"row-{number}", "try_number": 1, "state": "running"}
-    return place, dict(zip(names, place, strict=True)) | more
+def is_orphan(number):
+    """Whether the pod of a task that is over was left behind, with nobody to delete it."""
+    return number % EACH_ORPHAN == 0
 
 
 async def fill(cluster, airflow, count):
@@ -61,23 +59,15 @@ async def fill(cluster, airflow, count):
         pod = a_pod(number)
         await cluster.create_pod("default", pod)
         path = f"/api/v1/namespaces/default/pods/pod-{number}/status"
-        body, kind = {"status": base_running()}, "application/strategic-merge-patch+json"
+        status = base_ended(0) if is_orphan(number) else base_running()
+        body, kind = {"status": status}, "application/strategic-merge-patch+json"
         await cluster.transport.call("PATCH", path, body=body, content_type=kind)
-        place, told = row(pod, number)
-        airflow.rows[place] = told
+        task = {name: pod["metadata"]["labels"][name] for name in ("dag_id", "task_id", "run_id")}
+        state = "success" if is_orphan(number) else "running"
+        airflow.tell(task.pop("task_id"), state, row_id=f"row-{number}", **task)
 
     for start in range(0, count, 50):
         await asyncio.gather(*(create(n) for n in range(start, min(start + 50, count))))
-
-
-def page():
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/metrics", timeout=5) as answer:
-        return answer.read().decode()
-
-
-def figure(name, text):
-    found = re.search(rf"^{name} (\S+)", text, re.MULTILINE)
-    return float(found[1]) if found else 0.0
 
 
 def memory_mib(process):
@@ -88,21 +78,40 @@ def memory_mib(process):
     }
 
 
-async def measured(process, count):
-    """Return the figures once a number of sweeps over all pods are done."""
-    deadline = time.monotonic() + 600
+def sweeps_in(log):
+    """Return the lines that the janitor wrote after its sweeps."""
+    told = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in told if line["event"].startswith("swept ")]
+
+
+async def settled(log, count):
+    """Wait for sweeps that found no orphan any more; return all of them."""
+    orphans = len([n for n in range(count) if is_orphan(n)])
+    deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
         await asyncio.sleep(2)
-        try:
-            text = await asyncio.to_thread(page)
-        except OSError:
-            continue
-        sweeps = figure("tradewind_janitor_sweep_seconds_count", text)
-        if figure(r'tradewind_janitor_pods\{reason="in-use"\}', text) >= count and sweeps >= SWEEPS:
-            total = figure("tradewind_janitor_sweep_seconds_sum", text)
-            mean = {"sweeps": int(sweeps), "mean_sweep_s": round(total / sweeps, 2)}
-            return {"pods": count, **memory_mib(process), **mean}
-    raise TimeoutError("the janitor has not swept all pods within 600 s")
+        sweeps = sweeps_in(log)
+        quiet = [s for s in sweeps if s["pods"] == {"in-use": count - orphans}]
+        if len(quiet) >= QUIET_SWEEPS:
+            return sweeps
+    raise TimeoutError(f"not settled within {WITHIN_S} s, the last sweeps: {sweeps_in(log)[-3:]}")
+
+
+async def wrongly_gone(cluster, count):
+    """Return how many pods are missing whose tasks run."""
+    left, token = set(), ""
+    while True:
+        page = await cluster.list_pods("default", selector="", limit=500, resume=token)
+        left |= {pod.metadata.name for pod in page.items}
+        token = page.metadata.resume
+        if not token:
+            break
+    return len({f"pod-{n}" for n in range(count) if not is_orphan(n)} - left)
+
+
+def in_short(sweeps):
+    """Return seconds, questions to Airflow and verdicts of each sweep."""
+    return [{key: sweep[key] for key in ("seconds", "questions", "pods")} for sweep in sweeps]
 
 
 async def main(count):
@@ -112,11 +121,19 @@ async def main(count):
         server = await asyncio.to_thread(ApiServer, Path(folder))
         await asyncio.to_thread(server.start)
         cluster = connect(server)
-        process = None
+        process, log = None, Path(folder, "janitor.log")
         try:
             await fill(cluster, airflow, count)
-            process = start(server, airflow, Path(folder))
-            told = await measured(process, count) | {"load": round(os.getloadavg()[0], 1)}
+            process = start(server, airflow, Path(folder), log=log)
+            sweeps = await settled(log, count)
+            told = {
+                "pods": count,
+                **memory_mib(process),
+                "longest_sweep_s": max(sweep["seconds"] for sweep in sweeps),
+                "wrongly_gone": await wrongly_gone(cluster, count),
+                "load": round(os.getloadavg()[0], 1),
+                "sweeps": in_short(sweeps),
+            }
             sys.stdout.write(json.dumps(told) + "\n")
         finally:
             if process is not None:
@@ -135,7 +152,7 @@ def interpreter(folder):
     return str(own / "bin" / "python")
 
 
-def start(server, airflow, folder):
+def start(server, airflow, folder, *, log):
     user = f"{{name: u, user: {{token: {server.token}}}}}"
     cluster = f"{{server: '{server.server}', insecure-skip-tls-verify: true}}"
     (folder / "kubeconfig").write_text(
@@ -153,12 +170,15 @@ def start(server, airflow, folder):
         "KUBECONFIG": str(folder / "kubeconfig"),
         "SWEEP_INTERVAL_S": "5",
         "AGE_FLOOR_S": "1",
-        "PORT": str(PORT),
+        "ENDED_GRACE_S": "5",
+        "DRY_RUN": "false",
+        "PORT": "0",
     }
     environment = {PREFIX + name: value for name, value in told.items()}
     environment["PYTHONPATH"] = str(Path(tradewind.__file__).parents[1])
     command = [interpreter(folder), "-m", "tradewind.program", "janitor", "run"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    with log.open("wb") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""kopf's side: the watch, an index of views, and one sweep task. No decisions here.
+"""kopf's side: the watch that draws the picture, and one sweep task. No decisions here.
 
-Only an index and `on.event`: timers, daemons and delete handlers would put finalizers on pods, and
-handlers of changes would write annotations. Without them kopf never writes to a pod.
+Only `on.event`: timers, daemons and delete handlers would put finalizers on pods, and handlers of
+changes would write annotations. Without them kopf never writes to a pod.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from typing import Any
 
 import aiohttp
 import kopf
-import msgspec
 
 from tradewind.client.auth import Credentials
-from tradewind.client.models import Pod
-from tradewind.janitor import connect, view
+from tradewind.janitor import connect
 from tradewind.janitor.app import Janitor
+from tradewind.janitor.picture import Picture
 from tradewind.janitor.settings import Settings
-from tradewind.janitor.view import PodView
 
 _SESSION_FOR = timedelta(hours=1)
 """Then kopf asks for another one, so that a renewed CA is loaded."""
@@ -32,28 +30,22 @@ _PAGE = 500
 def registry_of(janitor: Janitor) -> kopf.OperatorRegistry:
     """Return kopf's handlers for one janitor."""
     registry = kopf.OperatorRegistry()
+    picture = Picture()
     tasks: set[asyncio.Task[None]] = set()
 
     @kopf.on.login(registry=registry)
     async def login(**_: Any) -> kopf.AiohttpSession:
         return await signed_session(connect.credentials(janitor.settings))
 
-    @kopf.index("", "v1", "pods", id="views", registry=registry)
-    async def views(body: kopf.Body, **_: Any) -> PodView:
-        seen = view.of(msgspec.convert(dict(body), Pod))
-        forget_the_rest(body)
-        return seen
-
     @kopf.on.event("", "v1", "pods", registry=registry)
-    async def noted(type: str | None, **_: Any) -> None:  # noqa: A002 - kopf's name
-        janitor.heard(type)
+    async def noted(event: kopf.RawEvent, **_: Any) -> None:
+        janitor.heard(event["type"])
+        picture.take(event)
 
     @kopf.on.startup(registry=registry)
-    async def start(**told: Any) -> None:
-        index: kopf.Index[None, PodView] = told["views"]
+    async def start(**_: Any) -> None:
         await janitor.open()
-        sweeps = janitor.run(lambda: list(index.get(None, ())))
-        tasks.add(asyncio.create_task(sweeps, name="sweeps"))
+        tasks.add(asyncio.create_task(janitor.run(picture.views), name="sweeps"))
 
     @kopf.on.cleanup(registry=registry)
     async def stop(**_: Any) -> None:
@@ -94,18 +86,6 @@ async def serve(settings: Settings, *, stop: asyncio.Event | None = None) -> Non
         standalone=True,
         stop_flag=stop,
     )
-
-
-def forget_the_rest(body: kopf.Body) -> None:
-    """Empty what the view does not need, in kopf's own copy of the pod.
-
-    kopf holds the whole of every listed pod until all are indexed: of ten thousand pods that is
-    most of the memory limit.
-    """
-    for part in ("spec", "status"):
-        if isinstance(body.get(part), dict):
-            body[part].clear()
-    body["metadata"].pop("managedFields", None)
 
 
 async def signed_session(credentials: Credentials) -> kopf.AiohttpSession:
