@@ -80,14 +80,14 @@ def webhook_down(rng):
 
 def slow(rng):
     return rules(
-        Rule(fault="delay", verbs=CALLS, seconds=rng.uniform(0.2, 1.0), share=0.6),
         Rule(fault="delay", verbs=WRITES, seconds=rng.uniform(2.0, 3.5), share=0.1),
+        Rule(fault="delay", verbs=CALLS, seconds=rng.uniform(0.2, 1.0), share=0.6),
     )
 
 
 def stalled_calls(rng):
     return rules(
-        Rule(fault="stall", verbs=CALLS, seconds=8, share=rng.uniform(0.05, 0.15), at_most=2)
+        Rule(fault="stall", verbs=CALLS, seconds=8, share=rng.uniform(0.1, 0.2), at_most=2)
     )
 
 
@@ -120,9 +120,11 @@ def repeated_events(rng):
 
 
 def expired_watches(rng):
+    """Watches are refused some times in a row; later some events are lost as well."""
+    refused = rng.randint(2, 4)
     return rules(
-        Rule(fault="old_version", verbs=("watch",), version="1", share=0.7),
-        Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.05, 0.2), until_s=12),
+        Rule(fault="old_version", verbs=("watch",), version="1", share=1, at_most=refused),
+        Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.1, 0.3), until_s=12),
     )
 
 
@@ -167,7 +169,7 @@ def pause_of(target, *, least_s, most_s):
 def careless_people(rng):
     play = Play(
         deleted_pending=rng.uniform(0.1, 0.25),
-        evicted_pending=rng.uniform(0.05, 0.2),
+        evicted_pending=rng.uniform(0.1, 0.2),
         start_s=(0.1, 1.0),
     )
     return {"play": play}
@@ -185,7 +187,7 @@ def two_schedulers(rng):
         Disturbance(target="other-scheduler", blow="kill", at_s=rng.uniform(12, 16), for_s=4),
     )
     return {"schedulers": 2, "disturbances": blows} | rules(
-        Rule(fault="lose_reply", verbs=("create",), share=0.1, at_most=3)
+        Rule(fault="lose_reply", verbs=("create",), share=0.2, at_most=3)
     )
 
 
@@ -198,19 +200,21 @@ def sleeping_scheduler(rng):
 
 
 def everything(rng):
-    """A little of all, twice over."""
+    """A little of all; for so long that the scheduler, once it is back, meets it too."""
     blows = [deaths_of("scheduler", times=1), pause_of("kube-apiserver", least_s=5, most_s=8)]
+    until = {"until_s": 40.0}
+    status = rng.choice((429, 500, 503))
     made = rules(
-        Rule(fault="lose_reply", verbs=WRITES, share=0.1, at_most=3),
-        Rule(fault="answer", verbs=CALLS, status=rng.choice((429, 500, 503)), share=0.1),
-        Rule(fault="reset", verbs=CALLS, share=0.05),
-        Rule(fault="delay", verbs=CALLS, seconds=0.5, share=0.2),
-        Rule(fault="repeat", verbs=("watch",), share=0.1),
-        Rule(fault="drop", verbs=("watch",), share=0.1, until_s=12),
-        Rule(fault="old_version", verbs=("watch",), version="1", share=1, at_most=2),
+        Rule(fault="lose_reply", verbs=WRITES, share=0.15, at_most=3, **until),
+        Rule(fault="answer", verbs=CALLS, status=status, share=0.15, **until),
+        Rule(fault="reset", verbs=CALLS, share=0.1, **until),
+        Rule(fault="delay", verbs=CALLS, seconds=0.5, share=0.2, **until),
+        Rule(fault="repeat", verbs=("watch",), share=0.1, **until),
+        Rule(fault="drop", verbs=("watch",), share=0.1, until_s=30),
+        Rule(fault="old_version", verbs=("watch",), version="1", share=1, at_most=2, **until),
     )
     disturbances = [blow for make in blows for blow in make(rng)["disturbances"]]
-    play = Play(deleted_pending=0.05, fails=0.05)
+    play = Play(deleted_pending=0.1, fails=0.1)
     return made | {"disturbances": tuple(disturbances), "play": play}
 
 

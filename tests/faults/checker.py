@@ -18,6 +18,10 @@ CALLS_PER_POD = 4
 CALLS_PER_FAULT = 4
 CALLS_PER_S = 1.0
 """Lists, watches and looks of the reconcile loop, which the rig has every five seconds."""
+KEPT_S = 20.0
+"""The rig's `kept_pod_ttl`: for so long a pod that failed stays for people to look into."""
+WHOLE_S = 1.0
+"""Kubernetes tells times of creation in whole seconds."""
 ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 AWAITS_ANOTHER_TRY = frozenset({"up_for_retry", "scheduled", "queued", None})
 
@@ -138,13 +142,26 @@ def _failures_between(history, ends):
 
 
 def nothing_left(history):
-    """I4: in the end no pod is left."""
+    """I4: in the end no pod is left; one that a node evicted stays for people, for its time."""
     looks = history.of("cluster", "pods")
     if not looks:
         yield "nobody looked for pods that are left"
         return
     for name in looks[-1]["names"]:
         yield f"pod {name} is left"
+    made_s, deleted_s = (_times(history, verb) for verb in ("create", "delete"))
+    for pod in [record["pod"] for record in history.of("worker", "evicted")]:
+        if pod not in deleted_s:
+            continue
+        stayed_s = deleted_s[pod] - made_s.get(pod, 0)
+        if stayed_s < KEPT_S - WHOLE_S:
+            yield f"pod {pod}, which was evicted, was kept for {stayed_s:.1f} s only"
+
+
+def _times(history, verb):
+    """Return when the executor did so with success, by the pod's name."""
+    done = [call for call in history.of("audit", "call") if call["verb"] == verb]
+    return {call["name"]: call["at_s"] for call in done if call["code"] < 300}
 
 
 def nothing_runs(history):

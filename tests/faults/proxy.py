@@ -1,6 +1,7 @@
 """The way to the API server, over TLS, on which calls and watch events go wrong as a script says.
 
-Everything it does is in its log: each call with its fault and status, each event that was hit.
+Everything it does is in its log: each call with its fault and status, each event that was hit. A
+watch is told of when it opens: many a one outlives its script.
 """
 
 import asyncio
@@ -81,17 +82,18 @@ class FaultProxy:
         if rule is not None:
             said |= {"fault": rule.fault, "rule": self._number(rule)}
         try:
-            answer = await self._answered(request, body, call, rule)
+            answer = await self._answered(request, body, call, rule, said)
         except (aiohttp.ClientError, OSError) as error:
             self._log("call", said | {"status": 0, "error": type(error).__name__})
             return _hung_up(request)
         except Exception as error:
             self._log("broken", said | {"why": repr(error)})
             raise
-        self._log("call", said | {"status": answer.status if answer is not None else 0})
+        if answer is None or not answer.prepared:
+            self._log("call", said | {"status": answer.status if answer is not None else 0})
         return answer if answer is not None else _hung_up(request)
 
-    async def _answered(self, request, body, call, rule):
+    async def _answered(self, request, body, call, rule, said):
         """Return the answer, or None where the client gets none."""
         fault = rule.fault if rule is not None else None
         if fault == "reset":
@@ -102,7 +104,7 @@ class FaultProxy:
         if fault == "delay":
             await asyncio.sleep(rule.seconds)
         if call.verb == "watch":
-            return await self._watch(request, rule)
+            return await self._watch(request, rule, said)
         return await self._spoilt(await self._forward(request, body), rule)
 
     async def _spoilt(self, answer, rule):
@@ -161,9 +163,11 @@ class FaultProxy:
 
     # -- watches
 
-    async def _watch(self, request, rule):
+    async def _watch(self, request, rule, said):
         if self._is_behind and not self._is_blind():
             self._is_behind = False
+            for word in ("fault", "rule"):
+                said.pop(word, None)  # Nothing else is done to it.
             return web.Response(body=json.dumps(GONE).encode() + b"\n")
         url = self._server + request.raw_path
         if rule is not None and rule.fault == "old_version":
@@ -177,14 +181,21 @@ class FaultProxy:
                 )
             answer = web.StreamResponse(headers=_passed(upstream.headers))
             await answer.prepare(request)
-            self._watches[id(request)] = request
-            try:
-                if rule is not None and rule.fault == "freeze":
-                    await asyncio.sleep(rule.seconds)
-                await self._stream(upstream, request, answer)
-            finally:
-                del self._watches[id(request)]
+            self._log("call", said | {"status": answer.status})
+            await self._pass_on(upstream, request, answer, rule)
             return answer
+
+    async def _pass_on(self, upstream, request, answer, rule):
+        """Stream an open watch until either side ends it."""
+        self._watches[id(request)] = request
+        try:
+            if rule is not None and rule.fault == "freeze":
+                await asyncio.sleep(rule.seconds)
+            await self._stream(upstream, request, answer)
+        except (aiohttp.ClientError, OSError):
+            _hung_up(request)
+        finally:
+            del self._watches[id(request)]
 
     async def _stream(self, upstream, request, answer):
         """Pass events on as they are judged, until either side breaks it or a rule has ended."""

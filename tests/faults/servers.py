@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import serving_airflow
+from checker import KEPT_S
 
 from tradewind_tools import ports
 
@@ -41,6 +42,7 @@ EXECUTOR = {
     "MAX_PENDING_PODS": "100000",
     "BOARDING_TIMEOUT": str(BOARDED_WITHIN_S),
     "ADOPTION_WAIT": "2",
+    "KEPT_POD_TTL": str(KEPT_S),
 }
 
 

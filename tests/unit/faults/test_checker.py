@@ -66,6 +66,16 @@ def leaves_a_pod(story):
     story.add(9.5, "cluster", "pods", names=["work-1-abc"])
 
 
+def evicted(story, *, deleted_at_s):
+    story.add(2, "audit", "call", verb="create", name="work-1-abc", code=201)
+    story.mark(2.5, 1, "evicted", pod="work-1-abc")
+    story.add(deleted_at_s, "audit", "call", verb="delete", name="work-1-abc", code=200)
+
+
+def loses_what_people_look_into(story):
+    evicted(story, deleted_at_s=20)
+
+
 def looks_for_no_pod(story):
     story.drop("cluster")
 
@@ -131,6 +141,7 @@ SPOILT = [
     (is_tried_again_while_its_worker_runs, {"I3"}),
     (succeeds_untold, {"I3"}),
     (leaves_a_pod, {"I4"}),
+    (loses_what_people_look_into, {"I4"}),
     (looks_for_no_pod, {"I4"}),
     (counts_a_running_task, {"I5"}),
     (never_told_its_tasks, {"I5"}),
@@ -182,6 +193,12 @@ def test_airflow_may_fall_with_its_database_and_at_no_other_time():
     assert violated(story) == set()
     story.add(3 + 2 + 31, "program", "exited", name="scheduler", code=1)
     assert violated(story) == {"I6"}
+
+
+def test_an_evicted_pod_may_stay_for_its_time():
+    story = Story()
+    evicted(story, deleted_at_s=22.5)
+    assert violated(story) == set()
 
 
 LOST_CREATES = Rule(fault="lose_reply", verbs=("create",), share=0.1)

@@ -182,7 +182,13 @@ async def test_a_program_that_is_hit_comes_back(stage, blow, done, told):
 
 async def test_a_program_that_ends_by_itself_is_started_and_told(stage):
     stage.programs["scheduler"].exits = [1]
-    await play(stage, a_script())
+    stage.gauges.running["scheduler"] = 1.0
+    playing = asyncio.create_task(play(stage, a_script()))
+    # The play is not to be over before a busy machine came to look.
+    while stage.programs["scheduler"].done != ["start"] and not playing.done():
+        await asyncio.sleep(0.001)
+    stage.gauges.running["scheduler"] = 0.0
+    await playing
     assert stage.programs["scheduler"].done == ["start"]
     (exited,) = [record for record in stage.journal.records if record["kind"] == "exited"]
     assert (exited["name"], exited["code"]) == ("scheduler", 1)

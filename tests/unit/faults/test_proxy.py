@@ -220,6 +220,17 @@ async def test_a_frozen_watch_loses_nothing(client, now_s):
     assert await watched(client, an_event(1)) == ["pod-1"]
 
 
+async def test_a_watch_is_told_of_once_and_while_it_is_open(client, now_s):
+    client.play(always("freeze", "watch", seconds=0.01), began_s=0)
+    watching = asyncio.create_task(client.watch())
+    while not client.log:
+        await asyncio.sleep(0.01)
+    client.server.events.put_nowait(None)
+    await watching
+    ((kind, told),) = client.log
+    assert (kind, told["verb"], told["fault"], told["status"]) == ("call", "watch", "freeze", 200)
+
+
 async def test_after_events_were_lost_the_next_watch_is_told_to_list(client, now_s):
     client.play(always("drop", "watch", until_s=5), began_s=0)
     client.server.events.put_nowait(an_event(1))
