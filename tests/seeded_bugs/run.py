@@ -27,7 +27,7 @@ from tradewind_tools import tables
 ROOT = Path(__file__).parents[2]
 SOURCE = Path("executor/src")
 NO_END_S = 180
-PYTEST = ["-q", "-x", "--no-header", "--timeout=30", "-p", "no:cacheprovider"]
+PYTEST = ["-q", "-x", "--tb=native", "--no-header", "--timeout=30", "-p", "no:cacheprovider"]
 PRELOADED = (
     "aiohttp",
     "airflow.executors.base_executor",
