@@ -169,6 +169,27 @@ async def test_a_pod_that_vanished_unwatched_is_noticed_by_the_next_list(world):
     assert outcome.verdict is Verdict.FAILED
 
 
+async def test_a_pod_that_was_created_while_a_list_was_under_way_is_not_taken_for_gone(
+    world, monkeypatch
+):
+    launch = a_launch()
+    world.row(launch, "queued")
+    read = world.cluster.list_pods
+
+    async def read_slowly(*args, **options):
+        page = await read(*args, **options)
+        await asyncio.sleep(5)
+        return page
+
+    monkeypatch.setattr(world.cluster, "list_pods", read_slowly)
+    async with world.running() as engine:
+        await asyncio.sleep(1)
+        engine.submit(launch)
+        name = await world.pod()
+        await asyncio.sleep(30)
+    assert world.cluster.names() == [name]
+
+
 async def test_a_task_that_never_began_is_launched_again_without_a_retry(world):
     launch = a_launch()
     world.row(launch, "queued")
