@@ -120,10 +120,10 @@ def repeated_events(rng):
 
 
 def expired_watches(rng):
-    """Watches are refused some times in a row; later some events are lost as well."""
-    refused = rng.randint(2, 4)
+    """Watches begin too early some times in a row; some events are lost as well."""
+    times = rng.randint(2, 4)
     return rules(
-        Rule(fault="old_version", verbs=("watch",), version="1", share=1, at_most=refused),
+        Rule(fault="old_version", verbs=("watch",), version="1", share=1, at_most=times),
         Rule(fault="drop", verbs=("watch",), share=rng.uniform(0.1, 0.3), until_s=12),
     )
 

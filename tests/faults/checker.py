@@ -18,7 +18,7 @@ CALLS_PER_POD = 4
 CALLS_PER_FAULT = 4
 CALLS_PER_S = 1.0
 """Lists, watches and looks of the reconcile loop, which the rig has every five seconds."""
-KEPT_S = 20.0
+KEPT_S = 10.0
 """The rig's `kept_pod_ttl`: for so long a pod that failed stays for people to look into."""
 WHOLE_S = 1.0
 """Kubernetes tells times of creation in whole seconds."""

@@ -69,16 +69,18 @@ def table_of(results):
     return table
 
 
-def markdown(results):
-    """Return the table of a report: a row for each story, and all of it together."""
-    lines = ["| story | scripts | tasks | launches | faults | API calls | violated |"]
+def markdown(results, *, by="script"):
+    """Return a table of a report: a row for each story or `seed`, and all of it together."""
+    head = {"script": "story"}.get(by, by)
+    lines = [f"| {head} | scripts | tasks | launches | faults | API calls | violated |"]
     lines.append("|---|---|---|---|---|---|---|")
-    stories = sorted({result["script"] for result in results})
-    for story in [*stories, "**together**"]:
-        of_story = [result for result in results if result["script"] == story] or results
-        sums = [sum(result[name] for result in of_story) for name in COLUMNS[1:5]]
-        violated = _violated(of_story) or "none"
-        lines.append(f"| {' | '.join(map(str, (story, len(of_story), *sums, violated)))} |")
+    rows = {}
+    for result in results:
+        rows.setdefault(result[by].partition(".")[0], []).append(result)
+    for name, these in [*sorted(rows.items()), ("**together**", results)]:
+        sums = [sum(result[column] for result in these) for column in COLUMNS[1:5]]
+        violated = _violated(these) or "none"
+        lines.append(f"| {' | '.join(map(str, (name, len(these), *sums, violated)))} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,7 +1,7 @@
 """Play fault scripts against the real executor in a real scheduler, and check what came of it.
 
-Prints the seed first; `--seed` plays the same again. The history of each script is kept as JSON
-lines, a failure says where. Ends with 1 when an invariant is violated.
+Prints the seed first; `--seed` plays the same again, `--seeds` as many anew. The history of each
+script is kept as JSON lines, a failure says where. Ends with 1 when an invariant is violated.
 """
 
 import argparse
@@ -23,10 +23,9 @@ from performance import Performance
 from report import closing_line, judged, markdown, table_of, tell
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from servers import Postgres
 from stage import Stage
 
-from tradewind_tools import tables
+from tradewind_tools import packages, tables
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 
@@ -63,11 +62,15 @@ async def played(stage, script, *, progress):
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", default=secrets.token_hex(4), help="default: a fresh one")
-    parser.add_argument("--scripts", type=int, default=20, help="0 goes on until Ctrl-C")
+    parser.add_argument("--seeds", type=int, default=1, help="play that many, all but one fresh")
+    parser.add_argument("--scripts", type=int, default=20, help="of a seed; 0: until Ctrl-C")
     parser.add_argument("--tasks", type=int, default=200, help="of each script")
     parser.add_argument("--story", action="append", choices=STORIES, default=[], help="only these")
     parser.add_argument("--folder", type=Path, help="for logs and histories; default: a new one")
-    parser.add_argument("--markdown", type=Path, help="document whose table is replaced")
+    parser.add_argument("--markdown", type=Path, help="document whose tables are replaced")
+    parser.add_argument(
+        "--earlier", type=Path, action="append", default=[], help="result.json for these tables too"
+    )
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
 
@@ -75,38 +78,50 @@ def options():
 def main():
     chosen, began_s = options(), time.monotonic()
     console = Console(stderr=True)
-    if Postgres.found() is None:
-        sys.exit("the fault suite needs PostgreSQL: install it so that `postgres` is on the PATH")
+    packages.ensure(packages.DATABASE)
     folder = chosen.folder or Path(tempfile.mkdtemp(prefix="tradewind-faults-"))
     folder.mkdir(parents=True, exist_ok=True)
     logging.basicConfig(filename=folder / "suite.log", level=logging.INFO)
-    scripts = endless(seed=chosen.seed, tasks=chosen.tasks, stories=chosen.story)
-    total = chosen.scripts or None
-    console.print(f"seed {chosen.seed}; logs and histories in {folder}", highlight=False)
-    results = []
-    with Progress(*COLUMNS, console=console) as progress, interruptible(endlessly=total is None):
-        chosen_scripts = itertools.islice(scripts, total)
-        asyncio.run(
-            play_all(chosen_scripts, results, total=total, folder=folder, progress=progress)
-        )
+    seeds = [chosen.seed, *(secrets.token_hex(4) for _ in range(chosen.seeds - 1))]
+    said = f"seed {' '.join(seeds)}; logs and histories in {folder}"
+    console.print(said, highlight=False)
+    total, results = chosen.scripts * chosen.seeds or None, []
+    is_long = total is None or chosen.seeds > 1
+    with Progress(*COLUMNS, console=console) as progress, interruptible(is_long=is_long):
+        scripts = scripts_of(seeds, chosen)
+        asyncio.run(play_all(scripts, results, total=total, folder=folder, progress=progress))
     failed = sum(bool(result["violations"]) for result in results)
-    document = {"seed": chosen.seed, "failed": failed, "scripts": results}
+    document = {"seeds": seeds, "failed": failed, "scripts": results}
     (folder / "result.json").write_text(json.dumps(document, indent=2))
     if chosen.markdown:
-        tables.write(chosen.markdown, markdown(results))
+        write_tables(chosen.markdown, results, earlier=chosen.earlier)
     if chosen.json:
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
     else:
         Console().print(table_of(results))
     took_s = time.monotonic() - began_s
-    console.print(f"seed {chosen.seed}; logs and histories in {folder}", highlight=False)
+    console.print(said, highlight=False)
     console.print(closing_line(results, took_s=took_s), highlight=False)
     return 1 if failed or not results else 0
 
 
-def interruptible(*, endlessly):
-    """Return a context in which Ctrl-C ends a run that knows no other end."""
-    return contextlib.suppress(KeyboardInterrupt) if endlessly else contextlib.nullcontext()
+def write_tables(document, results, *, earlier):
+    """Replace the tables of that document by those of these and of earlier results."""
+    before = [result for file in earlier for result in json.loads(file.read_text())["scripts"]]
+    for by in ("script", "seed"):
+        tables.write(document, markdown([*before, *results], by=by))
+
+
+def scripts_of(seeds, chosen):
+    """Yield the scripts of each seed, as many as chosen."""
+    for seed in seeds:
+        scripts = endless(seed=seed, tasks=chosen.tasks, stories=chosen.story)
+        yield from itertools.islice(scripts, chosen.scripts or None)
+
+
+def interruptible(*, is_long):
+    """Return a context in which Ctrl-C ends a long run, whose report then has what was played."""
+    return contextlib.suppress(KeyboardInterrupt) if is_long else contextlib.nullcontext()
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import serving_airflow
 from checker import KEPT_S
 
 from tradewind_tools import ports
+from tradewind_tools.packages import DATABASE, find
 
 READY_WITHIN_S = 60
 POOL_SLOTS = 2000
@@ -119,8 +120,9 @@ class Postgres(Program):
     @staticmethod
     def found():
         """Return the folder of PostgreSQL's programs, or None where it is not installed."""
-        named = shutil.which("postgres")
-        return Path(named).resolve().parent if named else None
+        return next(
+            (found.resolve().parent for file in DATABASE[0].files if (found := find(file))), None
+        )
 
     @property
     def url(self):

@@ -73,7 +73,7 @@ def evicted(story, *, deleted_at_s):
 
 
 def loses_what_people_look_into(story):
-    evicted(story, deleted_at_s=20)
+    evicted(story, deleted_at_s=10.5)
 
 
 def looks_for_no_pod(story):
@@ -197,7 +197,7 @@ def test_airflow_may_fall_with_its_database_and_at_no_other_time():
 
 def test_an_evicted_pod_may_stay_for_its_time():
     story = Story()
-    evicted(story, deleted_at_s=22.5)
+    evicted(story, deleted_at_s=11.5)
     assert violated(story) == set()
 
 

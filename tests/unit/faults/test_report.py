@@ -64,6 +64,17 @@ def test_the_report_sums_up_each_story_and_all_of_them():
     ]
 
 
+def test_the_report_sums_up_each_seed_whichever_of_its_rounds_a_script_was_of():
+    results = [a_result(), a_result(seed="s7.1/made-up"), a_result(seed="s8/made-up")]
+    lines = markdown(results, by="seed").splitlines()
+    assert lines[0].startswith("| seed | scripts |")
+    assert [line.split(" | ")[:3] for line in lines[2:]] == [
+        ["| s7", "2", "4"],
+        ["| s8", "1", "2"],
+        ["| **together**", "3", "6"],
+    ]
+
+
 def test_the_last_line_is_read_as_that_of_every_tier():
     results = [a_result(), a_result(Violation("I1", "text")), a_result()]
     line = closing_line(results, took_s=61.27)

@@ -43,6 +43,15 @@ BUILDER = (
 """What an own build daemon and a base image made from scratch need."""
 
 
+DATABASE = (
+    Package(
+        "postgresql",
+        ("postgres", *(f"/usr/lib/postgresql/{version}/bin/postgres" for version in range(13, 20))),
+    ),
+)
+"""What the fault suite runs Airflow's database with; Debian puts it on no PATH."""
+
+
 def find(file: str) -> Path | None:
     """Return the path of a program or absolute file, searching system folders only."""
     if file.startswith("/"):
