@@ -11,7 +11,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -25,6 +25,7 @@ from tradewind.logs.shipper import Shipper
 from tradewind.loki_log import LokiLog
 
 PATH = "dag_id=bench/run_id={}/task_id=t/attempt=1.log"
+APART = timedelta(microseconds=40)
 EVENT = "line {} of a task that says what it does in about as many words as tasks do, row 123456"
 
 
@@ -50,10 +51,11 @@ def fresh(folder, name):
 
 
 def render(count):
-    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    """Return lines as far apart as a supervisor writes them, the first of them now."""
+    at = datetime.now(UTC)
     return b"".join(
-        b'{"timestamp":"%s","level":"info","event":"%s"}\n'
-        % (at.encode(), EVENT.format(n).encode())
+        b'{"timestamp":"%sZ","level":"info","event":"%s"}\n'
+        % ((at + n * APART).strftime("%Y-%m-%dT%H:%M:%S.%f").encode(), EVENT.format(n).encode())
         for n in range(count)
     )
 

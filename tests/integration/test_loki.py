@@ -127,6 +127,17 @@ def test_more_lines_than_one_answer_holds_come_back_in_order(loki, task):
     assert read(loki.settings(), task.path) == task.written
 
 
+def test_loki_counts_what_it_has_of_a_try_to_the_line(loki, task):
+    now = datetime.now(UTC)
+    task.write(*(event(str(n), now + timedelta(milliseconds=n)) for n in range(2000)))
+    assert task.end() == 0
+    last_ns = int(now.timestamp() * 1e6) * 1000 + 1999 * 10**6
+    known = identity.of(task.path)
+    counting = reader.TryReader(LokiClient(loki.settings()), "test")
+    assert counting.count(known, last_ns=last_ns, within_ms=1500) == 1500
+    assert counting.count(known, last_ns=last_ns - HOUR_NS, within_ms=1500) == 0
+
+
 def test_a_reader_sees_the_one_try_it_asks_for(loki, tmp_path, run):
     base = f"dag_id=etl/run_id={run}/task_id=load"
     paths = [

@@ -89,6 +89,8 @@ limits_config:
   ingestion_burst_size_mb: 128
   per_stream_rate_limit: 32MB
   per_stream_rate_limit_burst: 64MB
+  # Shards bring one process nothing, and hide from writers what it refused of them.
+  shard_streams: {enabled: false}
   retention_period: {{ mul .Values.loki.retentionDays 24 }}h
   {{- $streams := list }}
   {{- range $environment, $days := .Values.loki.retentionDaysByEnvironment }}

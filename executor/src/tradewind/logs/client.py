@@ -14,6 +14,7 @@ from tradewind.logs.settings import LokiSettings
 
 PUSH_PATH = "/loki/api/v1/push"
 QUERY_PATH = "/loki/api/v1/query_range"
+COUNT_PATH = "/loki/api/v1/query"
 CONNECT_S, PUSH_S, QUERY_S = 3.0, 10.0, 30.0
 
 _UNAUTHORIZED = 401
@@ -54,14 +55,14 @@ class LokiClient:
             retry_after_s=_seconds(answer.headers.get("Retry-After")),
         )
 
-    def query(self, parameters: dict[str, str]) -> bytes:
-        """Return the JSON of a `query_range`; raises LokiError, with a sentence for people."""
+    def query(self, parameters: dict[str, str], *, path: str = QUERY_PATH) -> bytes:
+        """Return the JSON of a query; raises LokiError, with a sentence for people."""
         url = self._settings.url
         # Compressing was a sixth of the work that Loki had with a page.
         headers = {"Accept-Encoding": "identity"}
         try:
             answer = self._connected().get(
-                QUERY_PATH, params=parameters, headers=headers, timeout=_timeout(QUERY_S)
+                path, params=parameters, headers=headers, timeout=_timeout(QUERY_S)
             )
         except (httpx.HTTPError, OSError, ValueError) as error:
             self.close()

@@ -55,7 +55,8 @@ _OLDEST = re.compile(r"oldest acceptable timestamp is: ([0-9TZ:.+-]+)")
 _IGNORED = re.compile(r"total ignored: (\d+) out of (\d+)")
 _SHOWN = 300
 _ACCEPTED = frozenset({200, 204})
-_BUSY = frozenset({408, 425, 429})
+TOO_FAST = 429
+_BUSY = frozenset({408, 425, TOO_FAST})
 _SETTINGS = {
     401: "Loki refuses the credentials: check loki_username and loki_password_file",
     403: "Loki refuses the tenant or the user: check loki_tenant and the user's rights",

@@ -72,6 +72,30 @@ def lines_of(answer: bytes) -> list[Line]:
     return lines
 
 
+class _Sample(msgspec.Struct):
+    value: tuple[float, int]
+
+
+class _Samples(msgspec.Struct):
+    result: list[_Sample]
+
+
+class _Sum(msgspec.Struct):
+    data: _Samples
+
+
+_decode_sum = msgspec.json.Decoder(_Sum, strict=False).decode
+
+
+def number_of(answer: bytes) -> int:
+    """Return the answer to a sum, which is empty for 0; raises ValueError when it is none."""
+    try:
+        samples = _decode_sum(answer).data.result
+    except msgspec.DecodeError as error:
+        raise ValueError(f"not a sum of Loki's: {error}") from error
+    return sum(sample.value[1] for sample in samples)
+
+
 def ranges(start_ns: int, end_ns: int) -> Iterator[tuple[int, int]]:
     """Return the range in pieces that Loki answers; the end of each belongs to the next."""
     while start_ns < end_ns:

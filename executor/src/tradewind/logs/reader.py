@@ -8,7 +8,8 @@ import logging
 from collections.abc import Generator, Iterator
 
 from tradewind.logs import query
-from tradewind.logs.client import LokiClient, LokiError
+from tradewind.logs.client import COUNT_PATH, LokiClient, LokiError
+from tradewind.logs.identity import LogIdentity
 from tradewind.logs.query import Line
 
 log = logging.getLogger(__name__)
@@ -29,16 +30,16 @@ def read(
         LokiError: the first page cannot be read; the sentence is for people.
 
     """
-    pages = _pages(client, logql, start_ns, end_ns, page)
+    found = pages(client, logql, start_ns=start_ns, end_ns=end_ns, page=page)
     try:
-        first = next(pages, None)
+        first = next(found, None)
     except BaseException:
         client.close()
         raise
     if first is None:
         client.close()
         return None
-    return _lines(client, itertools.chain([first], pages))
+    return _lines(client, itertools.chain([first], found))
 
 
 def _lines(client: LokiClient, pages: Iterator[list[Line]]) -> Generator[str, None, None]:
@@ -51,9 +52,10 @@ def _lines(client: LokiClient, pages: Iterator[list[Line]]) -> Generator[str, No
         client.close()
 
 
-def _pages(
-    client: LokiClient, logql: str, start_ns: int, end_ns: int, page: int
+def pages(
+    client: LokiClient, logql: str, *, start_ns: int, end_ns: int, page: int = query.PAGE
 ) -> Iterator[list[Line]]:
+    """Yield the lines from `start_ns` until before `end_ns`, each once; raises LokiError."""
     seen = query.Seen()
     for from_ns, until_ns in query.ranges(start_ns, end_ns):
         while True:
@@ -82,6 +84,28 @@ def _ask(
             if page <= _LEAST_PAGE:
                 raise
             page //= 2
+
+
+class TryReader:
+    """Reads what a writer has sent of one environment."""
+
+    def __init__(self, client: LokiClient, environment: str) -> None:
+        self._client = client
+        self._environment = environment
+
+    def count(self, known: LogIdentity, *, last_ns: int, within_ms: int) -> int:
+        """Return how many lines of a try Loki has in the time up to `last_ns`; raises LokiError."""
+        counted = f"sum(count_over_time({known.query(self._environment)} [{within_ms}ms]))"
+        answer = self._client.query({"query": counted, "time": str(last_ns)}, path=COUNT_PATH)
+        try:
+            return query.number_of(answer)
+        except ValueError as error:
+            raise LokiError(f"this is not Loki: {error}: check loki_url") from error
+
+    def pages(self, known: LogIdentity, start_ns: int, end_ns: int) -> Iterator[list[Line]]:
+        """Yield the lines of a try in that time; raises LokiError."""
+        logql = known.query(self._environment)
+        return pages(self._client, logql, start_ns=start_ns, end_ns=end_ns)
 
 
 def sentence(text: str) -> str:

@@ -15,12 +15,14 @@ from datetime import UTC, datetime
 
 from tradewind.logs import batch, push_policy
 from tradewind.logs.push_policy import Answer, Step, Verdict
+from tradewind.logs.receipts import Proof, Reader, Receipts
 from tradewind.logs.spool import MOST_BYTES, Chunk, Entry, Mark, Spool
 
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
 """How often a log file is looked at; the longest a line waits while Loki is well."""
+_NOTHING = Answer(status=0)
 LEAST_BYTES = 16_384
 """A batch this small that Loki finds too large is refused."""
 
@@ -44,13 +46,15 @@ class Sender:
         clock: Callable[[], float],
         jitter: Callable[[], float],
         on_refused: Callable[[int], None] = lambda _: None,
+        read: Reader | None = None,
     ) -> None:
-        """Take Loki as a function, monotonic seconds, and random numbers from 0 to 1."""
+        """Take Loki as a function or two, monotonic seconds, and random numbers from 0 to 1."""
         self._push = push
         self._environment = environment
         self._clock = clock
         self._jitter = jitter
         self._on_refused = on_refused
+        self._receipts = Receipts(read, clock=clock)
         self._most_bytes = MOST_BYTES
         self._not_before = 0.0
         self._spools: dict[Spool, bool] = {}
@@ -73,6 +77,7 @@ class Sender:
         """Forget the spool now. Any thread."""
         with self._lock:
             self._spools.pop(spool, None)
+        self._receipts.close(spool)
 
     def hurry(self, longest_s: float) -> None:
         """Do not wait longer than this for the next attempt. Any thread."""
@@ -109,6 +114,8 @@ class Sender:
     def _next(self, spool: Spool) -> Chunk | None:
         if spool.is_drained:
             return None
+        if claim := self._receipts.claim(spool):
+            return claim.chunk
         try:
             chunk = spool.read(most_bytes=self._most_bytes)
         except OSError as error:
@@ -118,10 +125,26 @@ class Sender:
         return chunk if chunk.entries else None
 
     def _deliver(self, spool: Spool, chunk: Chunk) -> float:
-        answer = self._send(spool, chunk.entries)
+        claim = self._receipts.claim(spool)
+        if claim is None:
+            return self._push_all(spool, chunk, chunk.entries)
+        proof = self._receipts.prove(spool, claim)
+        doubt = Verdict(step=Step.RETRY, reason=claim.reason, refused=len(claim.left))
+        match proof:
+            case Proof.ALL_THERE:
+                return self._delivered(spool, chunk)
+            case Proof.SOME_MISSING:
+                return self._push_all(spool, chunk, claim.left[: claim.most])
+            case Proof.UNKNOWN:
+                return self._wait(_NOTHING, doubt)
+            case Proof.GIVEN_UP:
+                return self._refuse(spool, chunk, doubt)
+
+    def _push_all(self, spool: Spool, chunk: Chunk, entries: tuple[Entry, ...]) -> float:
+        answer = self._send(spool, entries)
         verdict = push_policy.judge(answer)
         if verdict.step is Step.LATE:
-            late = tuple(entry for entry in chunk.entries if entry.at_ns < verdict.oldest_ns)
+            late = tuple(entry for entry in entries if entry.at_ns < verdict.oldest_ns)
             answer = self._send(spool, late, is_late=True)
             verdict = push_policy.judge(answer)
             if verdict.step is Step.LATE:
@@ -131,16 +154,33 @@ class Sender:
     def _settle(self, spool: Spool, chunk: Chunk, answer: Answer, verdict: Verdict) -> float:
         match verdict.step:
             case Step.DELIVERED:
-                spool.mark = chunk.mark
-                self._well()
-                return 0.0 if chunk.is_full else POLL_S
+                return self._taken(spool, chunk)
             case Step.HALVE if self._most_bytes > LEAST_BYTES and len(chunk.entries) > 1:
                 self._most_bytes //= 2
+                self._receipts.close(spool)
                 return 0.0
             case Step.RETRY:
+                if answer.status == push_policy.TOO_FAST:
+                    self._receipts.refused(spool, chunk)
                 return self._wait(answer, verdict)
             case _:
                 return self._refuse(spool, chunk, verdict)
+
+    def _taken(self, spool: Spool, chunk: Chunk) -> float:
+        if self._receipts.taken(spool, chunk):
+            return self._delivered(spool, chunk)
+        claim = self._receipts.claim(spool)
+        if claim is not None and claim.rounds > 1:
+            return self._wait(_NOTHING, Verdict(step=Step.RETRY, reason=claim.reason))
+        return 0.0
+
+    def _delivered(self, spool: Spool, chunk: Chunk) -> float:
+        self._receipts.close(spool)
+        spool.mark = chunk.mark
+        if self.trouble.failures:
+            log.info("logs reach Loki again after %d failures", self.trouble.failures)
+            self.trouble = Trouble()
+        return 0.0 if chunk.is_full else POLL_S
 
     def _send(self, spool: Spool, entries: tuple[Entry, ...], *, is_late: bool = False) -> Answer:
         if not entries:
@@ -158,11 +198,6 @@ class Sender:
         self._not_before = self._clock() + pause_s
         return pause_s
 
-    def _well(self) -> None:
-        if self.trouble.failures:
-            log.info("logs reach Loki again after %d failures", self.trouble.failures)
-            self.trouble = Trouble()
-
     def _refuse(self, spool: Spool, chunk: Chunk, verdict: Verdict) -> float:
         """Go on behind lines that Loki will never take, and say so where they are missing."""
         of, count, most = len(chunk.entries), verdict.refused, ""
@@ -172,6 +207,7 @@ class Sender:
             count, most = of, "at most "
         sentence = f"{most}{count} of {of} lines of this log are not in Loki: {verdict.reason}"
         log.warning(sentence)
+        self._receipts.close(spool)
         spool.refused += count
         self._on_refused(count)
         at_ns = chunk.mark.at_ns + 1

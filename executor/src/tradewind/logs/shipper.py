@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tradewind.logs import identity
 from tradewind.logs.client import LokiClient
+from tradewind.logs.reader import TryReader
 from tradewind.logs.sender import Sender
 from tradewind.logs.settings import LokiSettings
 from tradewind.logs.spool import Spool
@@ -49,6 +50,7 @@ class Shipper:
             clock=time.monotonic,
             jitter=random.SystemRandom().random,
             on_refused=on_lost,
+            read=TryReader(self._client, settings.environment),
         )
         self._spools: dict[str, Spool | None] = {}
         self._lock = threading.Lock()

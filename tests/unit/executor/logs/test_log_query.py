@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tradewind.logs import query, reader
+from tradewind.logs import identity, query, reader
 from tradewind.logs.client import LokiError
 
 DAY = 24 * 3600 * 10**9
@@ -125,6 +125,15 @@ def test_what_is_not_loki_is_a_sentence(answer):
     loki.query = lambda _: answer
     with pytest.raises(LokiError, match=r"this is not Loki: .*: check loki_url"):
         read(loki)
+
+
+@pytest.mark.parametrize("answer", [b"<html>hello</html>", b'{"data": {"resultType": "x"}}', b""])
+def test_a_count_that_is_not_lokis_is_a_sentence(answer):
+    loki = Loki()
+    loki.query = lambda _, **__: answer
+    known = identity.of("dag_id=etl/run_id=r/task_id=t/attempt=1.log")
+    with pytest.raises(LokiError, match=r"this is not Loki: .*: check loki_url"):
+        reader.TryReader(loki, "test").count(known, last_ns=1, within_ms=1)
 
 
 def test_lines_of_several_streams_are_merged_by_time():
