@@ -23,6 +23,9 @@ _AT_ONCE = 50
 _MOST_QUESTIONS = 200
 _MOST_SECONDS = 30.0
 """A slow Airflow is asked less in one sweep, and the rest in the next."""
+_CALM_SECONDS = 1.0
+"""As long pods are asked about that run and whose tries nothing is known against: thousands at once
+would hold up the sweep and Airflow with it."""
 _NAME = re.compile(r"[\w.-]{1,250}")
 _RUN = re.compile(r"[^/\\?#\x00-\x1f]{1,250}")
 _DOTS = frozenset({".", ".."})
@@ -86,10 +89,10 @@ class Inquiry:
         now_s = self._monotonic_s()
         until_s = now_s + _MOST_SECONDS
         try:
-            for batch in _batches(self._due(pods, now_s)):
-                if answers.questions >= _MOST_QUESTIONS or self._monotonic_s() > until_s:
-                    break
-                await self._ask_about(batch, answers)
+            doubtful, calm = self._due(pods, now_s)
+            await self._ask_about_all(doubtful, answers, until_s=until_s)
+            calm_until_s = min(until_s, self._monotonic_s() + _CALM_SECONDS)
+            await self._ask_about_all(calm, answers, until_s=calm_until_s)
             if self._wants_voucher(pods):
                 await self._ask_vouchers(vouchers, answers)
         except EvidenceError as error:
@@ -114,22 +117,24 @@ class Inquiry:
         row = await self._witness.row(task)
         return self._evidence(self._note(pod, row), self._monotonic_s())
 
-    def _due(self, pods: Sequence[PodView], now_s: float) -> list[PodView]:
-        """Return the pods to ask about, those most in doubt and longest unheard of first."""
-
-        def urgency(pod: PodView) -> tuple[bool, float]:
+    def _due(self, pods: Sequence[PodView], now_s: float) -> tuple[list[PodView], list[PodView]]:
+        """Return the pods to ask about, in doubt or calm, each longest unheard of first."""
+        doubtful: list[PodView] = []
+        calm: list[PodView] = []
+        for pod in pods:
             seen = self._seen.get(pod.uid)
-            calm = not pod.stage.has_ended and (seen is None or seen.standing is Standing.LIVE)
-            return calm, seen.asked_s if seen else 0.0
+            if not _askable(pod):
+                continue
+            if pod.stage.has_ended or (seen and seen.standing is not Standing.LIVE):
+                doubtful.append(pod)
+            elif seen is None or now_s - seen.asked_s >= _ASK_AGAIN_S:
+                calm.append(pod)
+        return sorted(doubtful, key=self._heard_in), sorted(calm, key=self._heard_in)
 
-        due = [pod for pod in pods if _askable(pod) and self._is_due(pod, now_s)]
-        return sorted(due, key=urgency)
-
-    def _is_due(self, pod: PodView, now_s: float) -> bool:
+    def _heard_in(self, pod: PodView) -> int:
+        """Return the round in which the pod was last heard of."""
         seen = self._seen.get(pod.uid)
-        if seen is None or pod.stage.has_ended or seen.standing is not Standing.LIVE:
-            return True
-        return now_s - seen.asked_s >= _ASK_AGAIN_S
+        return seen.asked_in if seen else 0
 
     def _wants_voucher(self, pods: Iterable[PodView]) -> bool:
         seen = (self._seen.get(pod.uid) for pod in pods)
@@ -140,13 +145,21 @@ class Inquiry:
 
     async def _ask_vouchers(self, vouchers: Sequence[PodView], answers: Answers) -> None:
         able = [pod for pod in vouchers if pod.row_id and _askable(pod)]
-        for batch in itertools.islice(_batches(able), 1):
+        for batch in itertools.islice(_batches(able, heard_in=self._heard_in), 1):
             answers.questions += 1
             rows = await self._witness.rows([task for pod in batch if (task := pod.task)])
             for pod in batch:
                 row = rows.get(pod.task) if pod.task else None
                 if row is not None:
                     self._note(pod, row)
+
+    async def _ask_about_all(
+        self, pods: Sequence[PodView], answers: Answers, *, until_s: float
+    ) -> None:
+        for batch in _batches(pods, heard_in=self._heard_in):
+            if answers.questions >= _MOST_QUESTIONS or self._monotonic_s() > until_s:
+                return
+            await self._ask_about(batch, answers)
 
     async def _ask_about(self, pods: Sequence[PodView], answers: Answers) -> None:
         asked = {pod.uid: task for pod in pods if (task := _askable(pod))}
@@ -214,17 +227,19 @@ def _askable(pod: PodView) -> TaskRef | None:
     return task if named and _RUN.fullmatch(task.run_id) and task.run_id not in _DOTS else None
 
 
-def _batches(pods: Sequence[PodView]) -> Iterator[list[PodView]]:
+def _batches(
+    pods: Sequence[PodView], *, heard_in: Callable[[PodView], int]
+) -> Iterator[list[PodView]]:
     """Yield groups of one DAG that one question covers, those of urgent pods first.
 
-    A question asks for runs times tasks. All instances of a mapped task stay in one group, for
-    each question about some of them gets the answer about all.
+    A question asks for runs times tasks. All instances of a mapped task that were heard of in one
+    round stay in one group, for each question about some of them gets the answer about all.
     """
     by_dag: dict[str, list[PodView]] = {}
     for pod in pods:
         by_dag.setdefault(_place(pod)[0], []).append(pod)
     for group in by_dag.values():
-        group.sort(key=_place)
+        group.sort(key=lambda pod: (heard_in(pod), _place(pod)))
         batch: list[PodView] = []
         for pod in group:
             if len(batch) >= _AT_ONCE and _place(pod) != _place(batch[-1]):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from tradewind.client.paging import pages
@@ -20,6 +20,7 @@ from tradewind.janitor.view import PodView
 
 _LOOK_EVERY_S = 30.0
 _PAGE = 500
+_WIDTH = 200
 _STYLES = {Outcome.DELETED: "red", Outcome.DRY_RUN: "red", Outcome.FAILED: "bold red"}
 
 
@@ -103,8 +104,12 @@ def _pod_as_dict(finding: Finding) -> dict[str, Any]:
 def show(report: Report) -> None:
     """Print the report as a table and a line that counts."""
     console = Console()
+    if not console.is_terminal:
+        # 80 otherwise, as with `kubectl exec` and in pipes: names of pods would be cut off.
+        console.width = _WIDTH
     if report.findings:
-        table = Table("pod", "task", "state", "verdict", "why")
+        names = (Column(name, overflow="fold") for name in ("pod", "task"))
+        table = Table(*names, "state", "verdict", "why")
         for finding in _in_order(report.findings):
             table.add_row(*_cells(finding))
         console.print(table)

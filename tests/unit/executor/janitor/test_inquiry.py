@@ -197,18 +197,56 @@ async def test_a_round_has_a_bounded_number_of_questions_and_the_next_goes_on(in
     assert len(second.evidence) == 300
 
 
-async def test_a_slow_airflow_is_asked_less(inquiry, airflow, clock):
-    pods = [view.of(manifest(f"p{n}", notes={"dag_id": f"d{n}"})) for n in range(100)]
-    rows = airflow.rows
+@pytest.fixture
+def slow_down(airflow, clock):
+    """Return a function that lets every question take its time."""
 
-    async def slow(asked):
-        clock.passed_s += 9.0
-        return await rows(asked)
+    def slow_down(seconds):
+        rows = airflow.rows
 
-    airflow.rows = slow
-    answers = await inquiry.ask(pods)
+        async def slow(asked):
+            clock.passed_s += seconds
+            return await rows(asked)
+
+        airflow.rows = slow
+
+    return slow_down
+
+
+async def test_a_slow_airflow_is_asked_less(inquiry, slow_down):
+    dags = [{"dag_id": f"d{n}"} for n in range(100)]
+    pods = [manifest(f"p{n}", notes=dag, status=base_ended(0)) for n, dag in enumerate(dags)]
+    slow_down(9.0)
+    answers = await inquiry.ask([view.of(pod) for pod in pods])
     assert answers.failure is None
     assert len(answers.evidence) == 4
+
+
+@pytest.mark.parametrize("dags", [1, 8])
+async def test_calm_pods_are_asked_about_over_several_sweeps_and_each_in_turn(
+    inquiry, airflow, clock, slow_down, dags
+):
+    pods = [
+        manifest(f"p{n}", notes={"dag_id": f"d{n % dags}", "task_id": f"t{n}"}) for n in range(400)
+    ]
+    for pod in pods:
+        airflow.tell(pod, a_row("running", id=f"row-{pod.metadata.name}"))
+    views = [view.of(pod) for pod in pods]
+    slow_down(0.4)
+    known = []
+    for _ in range(4):
+        known.append(len((await inquiry.ask(views)).evidence))
+        # Longer than it takes until the first are due again.
+        clock.passed_s += module._ASK_AGAIN_S
+    assert known == [150, 300, 400, 400]
+
+
+async def test_pods_in_doubt_are_all_asked_about_at_once(inquiry, airflow, slow_down):
+    pods = pods_of(400, status=base_ended(0))
+    for pod in pods:
+        airflow.tell(pod, a_row("success", id=f"row-{pod.metadata.name}"))
+    slow_down(0.4)
+    assert len((await inquiry.ask([view.of(pod) for pod in pods])).evidence) == 400
 
 
 async def test_pods_that_are_gone_are_forgotten(inquiry, clock):
