@@ -17,6 +17,7 @@ from tradewind_tools.errors import WorkFailedError
 REPOSITORY = Path(__file__).parents[2]
 CHART = REPOSITORY / "chart"
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+IMAGES = ["airflow", "janitor", "loki", "pgbouncer", "postgresql", "statsd-exporter"]
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text())
 
 
@@ -54,10 +55,10 @@ def test_a_type_word_that_nobody_knows_is_a_sentence():
         chart_values.fragment("quantitty")
 
 
-@pytest.mark.parametrize("folder", ["airflow", "janitor", "loki", "pgbouncer", "postgresql"])
+@pytest.mark.parametrize("folder", IMAGES)
 def test_images_are_where_the_chart_expects_them(folder):
     images = yaml.safe_load((REPOSITORY / "images/images.yaml").read_text())["images"]
-    assert set(images) == {"airflow", "janitor", "loki", "pgbouncer", "postgresql"}
+    assert sorted(images) == IMAGES
     assert (REPOSITORY / "images" / folder / "Dockerfile").is_file()
     value: Any = VALUES
     for name in images[folder]["chartValues"].split("."):

@@ -1,16 +1,18 @@
-"""Callbacks, connection tests, memory that grows after a kill, and the limit on pods that hang.
+"""Callbacks, connection tests, memory that grows after a kill, pods that hang, and what is counted.
 
 Each on the real cluster, in pods that are kept, so that they can be looked at afterwards.
 """
 
 import json
+import re
 from pathlib import Path
 
+import httpx
 import pytest
 from dag_runs import await_dags, await_ends, until
 from second_release import ours
 
-from tradewind_tools import kubectl
+from tradewind_tools import forward, images, kubectl
 
 DAG_FILE = Path(__file__).parent / "dags" / "more_work.py"
 MARGIN_S = 40
@@ -34,8 +36,15 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
-def airflow(target):
-    with ours(target, dags=[DAG_FILE], more=VALUES) as connected:
+def is_counted(target):
+    """Whether the image of the StatsD exporter could be made."""
+    return images.has(target, "metrics.image")
+
+
+@pytest.fixture(scope="module")
+def airflow(target, is_counted):
+    values = VALUES | {"metrics": {"enabled": is_counted}}
+    with ours(target, dags=[DAG_FILE], more=values) as connected:
         await_dags(connected, DAGS)
         yield connected
 
@@ -130,3 +139,28 @@ def test_a_connection_is_tested_in_a_pod_of_its_own(target, airflow, path, state
     found = until(ended, what="the test does not end", timeout_s=WITHIN_S)
     assert (found["state"], path in found["result_message"]) == (state, True), found
     assert pods(target, airflow, "tradewind/workload=connection-test")
+
+
+def counted(metrics, name, labels=""):
+    """Return the sum of a metric's series whose labels hold that text."""
+    found = re.findall(rf"^{name}{{(.*)}} (\S+)$", metrics, re.MULTILINE)
+    return sum(float(value) for told, value in found if labels in told)
+
+
+def test_the_exporter_counts_what_the_runs_did(target, airflow, ended, is_counted):
+    if not is_counted:
+        pytest.skip("its program is not built: images/statsd-exporter/README.md says how")
+    where = {"service": "tradewind-metrics", "port": 9102, "namespace": airflow.namespace}
+    with forward.PortForward(target, **where) as port:
+
+        def all_told():
+            metrics = httpx.get(f"{port.url()}/metrics", trust_env=False).text
+            is_told = counted(metrics, "tradewind_ends_total", 'cause="deadline"') == 1
+            return metrics if is_told else None
+
+        metrics = until(all_told, what="the exporter does not know of an end", timeout_s=WITHIN_S)
+    assert counted(metrics, "tradewind_ends_total", 'cause="oom_killed"') == 1
+    # Two tries of one task, two tasks, and more that later tests start.
+    assert counted(metrics, "tradewind_launches_total") >= 4
+    assert counted(metrics, "tradewind_loop_alive") == 1
+    assert counted(metrics, "airflow_ti_finish_total", 'dag_id="grows"') >= 1
