@@ -172,8 +172,9 @@ def test_another_content_under_the_same_version_is_refused(command, estate, regi
 def test_an_image_that_is_gone_is_refused(command, estate, registry, released):
     (key,) = [key for key in registry.manifests if key[0] == "airflow"]
     del registry.manifests[key]
-    code, _, err = command(*HOP, "--print")
+    code, out, err = command(*HOP, "--print")
     assert code == 3
+    assert "rendered: nothing, for it is refused without" in out
     assert f"the registry has no {released.images['airflow']}" in err
 
 

@@ -186,7 +186,7 @@ class _Draft:
 
 
 def _finished(draft: _Draft, *, sources: Sources) -> Proposal:
-    findings, difference = list(draft.findings), Difference("", 0, 0, 0)
+    findings, difference = list(draft.findings), Difference("", 0, 0, 0, is_known=False)
     # What is refused anyway is not rendered: the chart may be the very thing that is missing.
     if not refused(findings):
         before, notes = _before(draft, sources=sources)

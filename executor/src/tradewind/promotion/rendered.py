@@ -28,10 +28,14 @@ class Difference:
     added: int
     changed: int
     removed: int
+    is_known: bool = True
+    """Whether anything was rendered."""
 
     @property
     def summary(self) -> str:
         """One line for tables and titles."""
+        if not self.is_known:
+            return "nothing, for it is refused without"
         if not self.text:
             return "no object changes"
         counts = ((self.added, "added"), (self.changed, "changed"), (self.removed, "removed"))
