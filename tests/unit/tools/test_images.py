@@ -13,6 +13,8 @@ def checkout(tmp_path, monkeypatch):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(file)
     (tmp_path / "executor/pyproject.toml").write_text("[project]")
+    (tmp_path / images.VERSION_FILE).parent.mkdir()
+    (tmp_path / images.VERSION_FILE).write_text('__version__ = "1.4.2"\n')
     monkeypatch.setattr(paths, "CHECKOUT", tmp_path)
     monkeypatch.setattr(images, "LIST", tmp_path / "images" / "images.yaml")
     monkeypatch.setattr(paths, "state_dir", lambda: tmp_path / "state")
@@ -155,3 +157,11 @@ def test_every_image_of_the_repository_has_a_dockerfile_and_a_place_in_the_chart
         for key in image.chart_values.split("."):
             place = place[key]
         assert {"registry", "repository", "tag", "digest"} <= place.keys()
+
+
+def test_an_image_of_ours_is_labelled_with_the_executors_version_and_no_other(checkout):
+    label = f"{images.VERSION_LABEL}={images.version(checkout)}"
+    web, db = (images._build_arguments(image, reference="a", base="b") for image in (WEB, DB))
+    assert label.endswith("=1.4.2")
+    assert label in web
+    assert "--label" not in db

@@ -17,7 +17,7 @@ VALUES = (paths.CHECKOUT / "chart" / "values.yaml").read_text()
 DIGEST = f"sha256:{'1' * 64}"
 FILES = {
     "CHANGELOG.md": "# Changelog\n\n## [Unreleased]\n\n## [1.4.2] - 2026-03-04\n",
-    "executor/pyproject.toml": '[project]\nname = "a"\nversion = "1.4.2"\n',
+    images.VERSION_FILE: '"""Executor."""\n\n__version__ = "1.4.2"\n',
     "chart/Chart.yaml": "version: 1.4.2\nappVersion: 1.4.2\n",
     "environments/order.yaml": "environments: [{name: dev}, {name: prod}]\n",
     "environments/dev/release.yaml": "",
@@ -88,7 +88,7 @@ def test_a_commit_has_one_version(checkout, tags):
     ("path", "text", "problem"),
     [
         ("CHANGELOG.md", "## [Unreleased]\n", r"no section \[1.4.2\] \(it has Unreleased\)"),
-        ("executor/pyproject.toml", 'version = "1.4.1"', "executor/pyproject.toml says 1.4.1, the"),
+        (images.VERSION_FILE, '__version__ = "1.4.1"', "tradewind/__init__.py says 1.4.1, the tag"),
         ("chart/Chart.yaml", "version: 1.4.2\nappVersion: 9\n", "appVersion says 9, the tag 1.4.2"),
     ],
 )

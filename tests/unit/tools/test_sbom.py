@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tradewind_tools import images, paths, sbom
+from tradewind_tools import images, sbom
 from tradewind_tools.errors import WorkFailedError
 
 DIGEST = f"sha256:{'0123456789abcdef' * 4}"
@@ -95,7 +95,7 @@ def test_every_image_says_what_it_is_and_has_a_smoke_test(image):
     found = labels_of(folder / "Dockerfile")
     for label in ("title", "description", "licenses", "base.name"):
         assert found[f"org.opencontainers.image.{label}"]
-    chart = (paths.CHECKOUT / "chart" / "Chart.yaml").read_text()
-    assert f"appVersion: {found['org.opencontainers.image.version']}\n" in chart
+    # Ours comes with the build; whatever else changed with a release would restart its pods.
+    assert bool(found.get(images.VERSION_LABEL)) is not image.needs_wheel
     smoke = folder / "smoke.sh"
     assert smoke.stat().st_mode & 0o100, f"{smoke} cannot be run"

@@ -7,6 +7,7 @@ neither built nor pushed again, which makes a second call cheap. The cluster pul
 import fnmatch
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from tradewind_tools.target import Target
 
 LIST = paths.CHECKOUT / "images" / "images.yaml"
 BUILD_TIMEOUT_S = 1800.0
+VERSION_FILE = "executor/src/tradewind/__init__.py"
+VERSION_LINE = re.compile(r'^__version__ = "([^"]+)"', re.MULTILINE)
+VERSION_LABEL = "org.opencontainers.image.version"
 IGNORED = ("__pycache__", "*.pyc", "README.md", "smoke.sh")
 """Files that never enter an image."""
 
@@ -80,6 +84,12 @@ def source_tag(image: Image) -> str:
         digest.update(str(path.relative_to(paths.CHECKOUT)).encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return f"src-{digest.hexdigest()[:16]}"
+
+
+def version(checkout: Path) -> str:
+    """Return the version that the executor says of itself; empty when it says none."""
+    found = VERSION_LINE.search((checkout / VERSION_FILE).read_text())
+    return found[1] if found else ""
 
 
 def values_file(target: Target) -> Path:
@@ -184,6 +194,9 @@ def _build_and_push(image: Image, reference: str) -> None:
 def _build_arguments(image: Image, *, reference: str, base: str) -> list[str]:
     arguments = ["--tag", reference, "--file", f"{LIST.parent / image.folder}/Dockerfile"]
     arguments += ["--network", "host", "--build-arg", f"BASE_IMAGE={base}"]
+    if image.needs_wheel:
+        # The others say their program's: a release that leaves it alone builds the same image.
+        arguments += ["--label", f"{VERSION_LABEL}={version(paths.CHECKOUT)}"]
     if bundle := os.environ.get("SSL_CERT_FILE"):
         # Where a proxy re-signs TLS, downloads inside the build must trust what the host trusts.
         arguments += ["--secret", f"id=ca,src={bundle}"]

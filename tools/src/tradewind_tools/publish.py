@@ -28,7 +28,6 @@ from tradewind_tools.target import REGISTRY_FORM, Target
 CHARTS = "tradewind/charts"
 CHART = "tradewind"
 SECTION = re.compile(r"^## \[([^\]]+)\]", re.MULTILINE)
-VERSION_LINE = re.compile(r'^version = "([^"]+)"', re.MULTILINE)
 HEAD_CODE = (
     "from airflow.utils.db import _REVISION_HEADS_MAP as heads; print(list(heads.values())[-1])"
 )
@@ -171,10 +170,9 @@ def _require_same(checkout: Path, version: str) -> None:
             f"CHANGELOG.md has no section [{version}] (it has {', '.join(sections[:3])}): name so "
             "what is under Unreleased, and commit that"
         )
-    project = VERSION_LINE.search((checkout / "executor" / "pyproject.toml").read_text())
     chart = yaml.safe_load((checkout / "chart" / "Chart.yaml").read_text())
     said = {
-        "executor/pyproject.toml": project[1] if project else "",
+        images.VERSION_FILE: images.version(checkout),
         "chart/Chart.yaml version": chart["version"],
         "chart/Chart.yaml appVersion": chart["appVersion"],
     }
