@@ -75,4 +75,5 @@ def _keep(folder: Path):
     """Leave the controllers' logs where TRADEWIND_FLUX_LOGS says, for a look afterwards."""
     if kept := os.environ.get("TRADEWIND_FLUX_LOGS"):
         for log in folder.glob("*.log"):
+            Path(kept).mkdir(exist_ok=True, parents=True)
             Path(kept, log.name).write_bytes(log.read_bytes())

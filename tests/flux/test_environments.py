@@ -28,17 +28,17 @@ pytestmark = pytest.mark.timeout(900)
 
 @pytest.fixture(scope="module")
 def first(world):
-    return world.release("1.0.0")
+    return world.releases.push("1.0.0")
 
 
 @pytest.fixture(scope="module")
 def second(world):
-    return world.release("1.1.0")
+    return world.releases.push("1.1.0", is_rebuilt=True)
 
 
 @pytest.fixture(scope="module")
 def broken(world):
-    return world.release("1.2.0", image="janitor")
+    return world.releases.push("1.2.0", image="janitor")
 
 
 def asking(target):
@@ -229,7 +229,6 @@ def test_a_broken_release_is_rolled_back_by_a_pull_request(world, target, second
     world.timeline.add(
         "staging", "refused: dev does not run it", f"{time.monotonic() - since:.1f} s"
     )
-    # The database, which has its own image, restarts; meanwhile Airflow takes no password.
     until(lambda: answers(world, "dev"), what="no answer", timeout_s=120, every_s=2)
     world.timeline.add("dev", "Airflow answers: its pods are those of 1.1.0")
     code, said, _ = world.promote("rollback", "dev", "--print")

@@ -11,13 +11,13 @@ from pathlib import Path
 import yaml
 from dag_runs import until
 from estate import Estate
+from releases import Releases
 from second_release import values as small_values
 
 from tradewind.promotion import cluster, order
-from tradewind.promotion.pins import Pin, parse
+from tradewind.promotion.pins import parse
 from tradewind.provider import EXECUTOR
-from tradewind_tools import airflow_api, kubectl, paths, publish
-from tradewind_tools.publish import Plan
+from tradewind_tools import airflow_api, kubectl, paths
 
 SOAK_S = 90
 ORDER = f"""\
@@ -39,8 +39,7 @@ class World:
 
     def __init__(self, target, *, folder, address, timeline, images):
         self.target, self.address, self.timeline = target, address, timeline
-        self.images = images
-        self.charts = f"{target.registry}/flux-{time.time_ns():x}"
+        self.releases = Releases(target, images)
         self.estate = Estate(folder)
         self._begin()
 
@@ -65,34 +64,6 @@ class World:
         shutil.copy(folder / "base" / "guard" / "pre-receive", hook)
         self.estate.git_in(self.estate.origin, "config", "http.receivepack", "true")
         self.estate.git("remote", "set-url", "origin", self.address)
-
-    def release(self, version, *, image=""):
-        """Package the chart as `./task release` does and push it; return its pin.
-
-        `image` is the folder of another image that this release takes for Airflow's by mistake.
-        """
-        chosen = {item.image.folder: item for item in self.images}
-        plan = Plan(version=version, commit="0" * 40, registry=self.target.registry)
-        values = publish.baked_images(plan, self.images)
-        if image:
-            path = chosen["airflow"].image.chart_values
-            values[path] |= {
-                "repository": chosen[image].image.repository,
-                "digest": chosen[image].digest,
-            }
-        place = Plan(version=version, commit=plan.commit, registry=self.charts)
-        return Pin(
-            chart=f"oci://{self.charts}/{place.repository}",
-            chart_version=version,
-            chart_digest=publish.push_chart(place, values),
-            app_version=version,
-            git_commit=plan.commit,
-            database_revision="aaa",
-            images={
-                name: f"{plan.registry}/{item.image.repository}@{item.digest}"
-                for name, item in chosen.items()
-            },
-        )
 
     def promote(self, *words):
         """Run `tradewind promote` as people do; return exit code, all it said, and seconds."""
