@@ -51,6 +51,7 @@ class Loki:
     def count(self, known, *, last_ns, within_ms):
         assert known == TRY
         self.counted += 1
+        self.reads()
         return sum(last_ns - within_ms * 1_000_000 < at <= last_ns for at in self.kept)
 
     def lines(self):
@@ -121,6 +122,13 @@ def test_a_batch_that_is_full_is_not_believed_without_any_refusal(loki, send):
 def test_a_full_batch_that_is_there_is_counted_by_loki_and_not_read_back(loki, send):
     assert send(*logged(MOST_ENTRIES + 10))
     assert (loki.counted, loki.asked) == (1, 0)
+
+
+def test_a_full_batch_that_cannot_be_counted_is_believed_without_waiting(loki, send):
+    loki.reads = _fails(500)
+    assert send(*logged(MOST_ENTRIES + 10), seconds=2)
+    assert (loki.counted, loki.asked) == (1, 0)
+    assert loki.lost == []
 
 
 def test_a_full_batch_of_one_instant_is_read_back(loki, send):
