@@ -163,4 +163,4 @@ def test_the_exporter_counts_what_the_runs_did(target, airflow, ended, is_counte
     # Two tries of one task, two tasks, and more that later tests start.
     assert counted(metrics, "tradewind_launches_total") >= 4
     assert counted(metrics, "tradewind_loop_alive") == 1
-    assert counted(metrics, "airflow_ti_finish_total", 'dag_id="grows"') >= 1
+    assert counted(metrics, "airflow_ti_finish", 'dag_id="grows"') >= 1
