@@ -134,7 +134,7 @@ def test_keepalive_follows_upstreams_options(options, expected):
     ("option", "value", "setting", "expected"),
     [
         pytest.param("pod_creation_max_concurrency", "40", "create_concurrency", 40, id="creates"),
-        pytest.param("pod_creation_max_concurrency", "0", "create_concurrency", 16, id="no-limit"),
+        pytest.param("pod_creation_max_concurrency", "0", "create_concurrency", 64, id="no-limit"),
         pytest.param("pod_launch_failure_retries", "5", "relaunch_limit", 5, id="relaunches"),
         pytest.param("pod_launch_failure_retries", "1", "relaunch_limit", 3, id="default"),
     ],

@@ -13,7 +13,7 @@ def test_defaults_are_usable():
     assert defaults.delete_pods
     assert not defaults.delete_failed_pods
     assert defaults.image == ""
-    assert defaults.create_concurrency == 16
+    assert defaults.create_concurrency == 64
     assert defaults.launch_budget_s == 900.0
     assert defaults.relaunch_limit == 3
     assert defaults.watch_silence_s > 60

@@ -30,7 +30,6 @@ log = logging.getLogger(__name__)
 
 _JSON = "application/json"
 _MERGE_PATCH = "application/merge-patch+json"
-_CONNECTIONS = 64
 _IDLE_S = 60.0
 _SKEW_EVERY_S = 60.0
 MOST_SKEW_S = 10.0
@@ -235,7 +234,9 @@ class Transport:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=_CONNECTIONS,
+                    # Whoever calls has a limit of its own, such as create_concurrency: one here
+                    # would let deletes and watches wait behind a burst of creates.
+                    limit=0,
                     keepalive_timeout=_IDLE_S,
                     socket_factory=functools.partial(_socket, self._keepalive),
                 ),

@@ -95,6 +95,8 @@ class InformedRenderer:
     async def _within(self, reading: asyncio.Future[_Found], *, what: str) -> _Found | None:
         """Return what was read; None, with a warning, when it cannot be read in time."""
         try:
+            if reading.done():
+                return reading.result()
             async with asyncio.timeout(READ_WITHIN_S):
                 # Others may wait for the same read.
                 return await asyncio.shield(reading)

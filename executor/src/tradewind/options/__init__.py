@@ -102,10 +102,11 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         name="create_concurrency",
         kind="integer",
-        default="16",
+        default="64",
         fallback="pod_creation_max_concurrency",
         upstream_default="0",
-        description="Pod creations in flight at once.",
+        description="Most pod creations in flight at once, and claims of warm pods; fewer while "
+        "the API server is slow or throttles.",
     ),
     Option(
         name="delete_concurrency",

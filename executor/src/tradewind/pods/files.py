@@ -29,7 +29,7 @@ class ParsedFile(Generic[T]):
     """
 
     def __init__(self, path: str, *, title: str, parse: Callable[[Any, str], T]) -> None:
-        self._path = path
+        self._path = Path(path)
         self._source = f"the {title} {path!r}"
         self._parse = parse
         self._stamp: tuple[int, int, int] | None = None
@@ -42,7 +42,7 @@ class ParsedFile(Generic[T]):
             ConfigError: the file cannot be read, is no YAML, or `parse` refuses it.
 
         """
-        path = Path(self._path)
+        path = self._path
         if not path.is_absolute() or ".." in path.parts:
             raise ConfigError(f"{self._source} is no absolute path: begin it with / and use no ..")
         try:

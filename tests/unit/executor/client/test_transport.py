@@ -158,6 +158,27 @@ async def test_a_server_that_says_nothing_is_given_up():
     server.close()
 
 
+async def test_a_burst_of_calls_holds_up_no_other():
+    burst, all_here = 200, asyncio.Event()
+    waiting = []
+
+    async def serve(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        waiting.append(writer)
+        if len(waiting) == burst:
+            all_here.set()
+        await all_here.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=burst)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = Transport(Credentials(server=url, prover=FixedProof()), request_timeout_s=5)
+    await asyncio.gather(*(client.call("GET", "/x") for _ in range(burst)))
+    assert len(waiting) == burst
+    await client.close()
+    server.close()
+
+
 async def test_netrc_signs_nothing(serve, transport, answer, tmp_path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login a password b\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))

@@ -1,3 +1,5 @@
+import gc
+
 import msgspec
 import pytest
 
@@ -92,6 +94,12 @@ def test_pods_of_one_shape_share_what_they_have_in_common():
     assert first.status.container_statuses is second.status.container_statuses
     assert first.metadata.annotations["run_id"] is second.metadata.annotations["run_id"]
     assert first.metadata.labels[labels.LAUNCH_ID] != second.metadata.labels[labels.LAUNCH_ID]
+
+
+def test_the_garbage_collector_has_no_work_with_kept_pods():
+    pod = Compactor()(decoded())
+    parts = (pod, pod.metadata, pod.spec, pod.status, *pod.status.container_statuses)
+    assert not any(gc.is_tracked(part) for part in parts)
 
 
 def test_pods_that_differ_stay_different():
