@@ -137,19 +137,21 @@ async def _label_all(
     cluster: Cluster, changes: Sequence[tuple[Pod, Mapping[str, str]]]
 ) -> list[Pod]:
     """Return the pods that could be labelled."""
-    gate = asyncio.Semaphore(_AT_ONCE)
+    waiting, labelled = iter(changes), list[Pod]()
 
-    async def label(pod: Pod, values: Mapping[str, str]) -> Pod | None:
-        metadata = pod.metadata
-        # With the uid the server refuses a pod that has taken the name meanwhile.
-        patch = {"metadata": {"uid": metadata.uid, "labels": dict(values)}}
-        async with gate:
+    async def work() -> None:
+        for pod, values in waiting:
+            metadata = pod.metadata
+            # With the uid the server refuses a pod that has taken the name meanwhile.
+            patch = {"metadata": {"uid": metadata.uid, "labels": dict(values)}}
             try:
-                return await cluster.patch_pod(metadata.namespace, metadata.name, patch)
+                answer = await cluster.patch_pod(metadata.namespace, metadata.name, patch)
             except ClusterError as error:
                 name = f"{metadata.namespace}/{metadata.name}"
                 log.warning("cannot label adopted pod %s: %s", name, error)
-                return None
+            else:
+                labelled.append(answer)
 
-    labelled = await asyncio.gather(*(label(pod, values) for pod, values in changes))
-    return [pod for pod in labelled if pod is not None]
+    # Not one task for each: ten thousand of them would stop the loop and take 40 MB.
+    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
+    return labelled

@@ -123,7 +123,8 @@ class Reflector:
         async for page in pages(
             self._cluster, self._namespace, selector=self._selector, page_size=self._page_size
         ):
-            listed.update((pod.metadata.uid, pod) for pod in page.items)
+            # Page by page: thousands of whole pods at once would leave the process large for good.
+            listed.update((pod.metadata.uid, self._compact(pod)) for pod in page.items)
             version = page.metadata.resource_version
         for uid in [uid for uid in self._pods if uid not in listed]:
             self._depart(self._pods[uid])
@@ -182,7 +183,7 @@ class Reflector:
         if event.type == "DELETED":
             self._depart(event.pod)
         elif event.type in {"ADDED", "MODIFIED"}:
-            self._fold(event.pod)
+            self._fold(self._compact(event.pod))
 
     def _fold(self, pod: Pod) -> None:
         known = self._pods.get(pod.metadata.uid)
@@ -190,8 +191,8 @@ class Reflector:
             known is not None and not is_newer(pod.metadata, known.metadata)
         ):
             return
-        kept = self._pods[pod.metadata.uid] = self._compact(pod)
-        self._report(Change(pod=kept))
+        self._pods[pod.metadata.uid] = pod
+        self._report(Change(pod=pod))
 
     def _depart(self, pod: Pod) -> None:
         self._pods.pop(pod.metadata.uid, None)

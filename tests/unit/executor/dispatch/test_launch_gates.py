@@ -50,7 +50,7 @@ async def test_a_launch_is_given_up_after_its_budget_not_before(world):
 
 async def test_an_outage_of_ten_minutes_fails_nothing_and_is_probed_gently(world):
     submitted = launches(50)
-    async with world.running(max_starting_pods="50") as engine:
+    async with world.running(max_starting_pods="50", create_concurrency="16") as engine:
         await world.cluster.break_down()
         submit_all(world, engine, submitted)
         await asyncio.sleep(600)

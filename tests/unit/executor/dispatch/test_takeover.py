@@ -1,3 +1,4 @@
+import asyncio
 import uuid
 from types import MappingProxyType
 
@@ -154,3 +155,22 @@ async def test_a_pod_that_cannot_be_signed_is_followed_all_the_same(world):
     pod = await world.cluster.get_pod("tasks", "ours")
     await takeover.sign(world.cluster, [pod], scheduler="7")
     assert "airflow-worker" not in world.cluster.raw("tasks", "ours")["metadata"]["labels"]
+
+
+async def test_thousands_of_pods_are_signed_by_a_few_tasks():
+    cluster, tasks = FakeCluster(), []
+    pods = [
+        await cluster.create_pod("tasks", {"metadata": {"name": f"p{number}"}, "spec": {}})
+        for number in range(200)
+    ]
+    patch_pod = cluster.patch_pod
+
+    async def patched(*arguments):
+        tasks.append(len(asyncio.all_tasks()))
+        return await patch_pod(*arguments)
+
+    cluster.patch_pod = patched
+    before = len(asyncio.all_tasks())
+    await takeover.sign(cluster, pods, scheduler="7")
+    assert len(tasks) == len(pods)
+    assert max(tasks) <= before + 16

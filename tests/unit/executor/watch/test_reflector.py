@@ -32,7 +32,9 @@ def seen():
 
 
 @contextlib.asynccontextmanager
-async def running(cluster, seen, clock, *, page_size=500, namespace="tasks", on_change=None):
+async def running(
+    cluster, seen, clock, *, page_size=500, namespace="tasks", on_change=None, **more
+):
     reflector = Reflector(
         cluster,
         namespace=namespace,
@@ -41,6 +43,7 @@ async def running(cluster, seen, clock, *, page_size=500, namespace="tasks", on_
         clock=clock,
         on_change=on_change or seen.changes.append,
         on_listed=seen.listings.append,
+        **more,
     )
     task = asyncio.create_task(reflector.run())
     try:
@@ -53,6 +56,24 @@ async def running(cluster, seen, clock, *, page_size=500, namespace="tasks", on_
 
 def a_manifest(name, **labels):
     return {"metadata": {"name": name, "labels": {"ours": "1"} | labels}, "spec": {}}
+
+
+async def test_no_two_pages_of_a_list_are_in_memory_whole(cluster, seen, clock):
+    kept, kept_before_page = [], []
+    list_pods = cluster.list_pods
+
+    async def listed(*arguments, **named):
+        kept_before_page.append(len(kept))
+        return await list_pods(*arguments, **named)
+
+    cluster.list_pods = listed
+    for number in range(5):
+        await cluster.create_pod("tasks", a_manifest(f"p{number}"))
+    compact = lambda pod: kept.append(pod) or pod  # noqa: E731
+    async with running(cluster, seen, clock, page_size=2, compact=compact) as reflector:
+        await reflector.synced.wait()
+    assert kept_before_page == [0, 2, 4]
+    assert sorted(seen.names(gone=False)) == [f"p{number}" for number in range(5)]
 
 
 async def test_existing_pods_are_listed_page_by_page(cluster, seen, clock):
