@@ -6,6 +6,8 @@ Its arguments: port to listen on, port to forward to, milliseconds of a round tr
 import asyncio
 import sys
 
+import uvloop
+
 
 async def forward(reader, writer, delay_s):
     """Copy the stream; what comes while earlier bytes wait is not held up by them any longer."""
@@ -43,4 +45,5 @@ async def main(listen, target, delay_ms):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*map(int, sys.argv[1:])))
+    # Its own processor time is taken from what is measured.
+    uvloop.run(main(*map(int, sys.argv[1:])))
