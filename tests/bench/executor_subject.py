@@ -38,11 +38,16 @@ CONSTRUCTED = 100
 ENDS = frozenset({"success", "failed"})
 
 
-def started(path, parallelism, *, job=JOB):
+def made(path, parallelism, *, job=JOB):
     executor = resolve_name(path)(parallelism=parallelism)
     # Upstream's takes this from the settings, whatever its constructor is told.
     executor.parallelism = parallelism
     executor.job_id = job
+    return executor
+
+
+def started(path, parallelism):
+    executor = made(path, parallelism)
     executor.start()
     for _ in range(5):
         executor.heartbeat()  # What is done once, as reading settings.
@@ -170,24 +175,32 @@ def at_work(executor):
 
 
 def adopt(options):
-    """Take over the tasks of a dead scheduler, as another does that starts."""
+    """Take over the tasks of a dead scheduler, as another does that starts: first of all."""
     orphans = rows_of(options.run_id, queued_by=options.job - 1)
-    executor = started(options.executor, len(orphans) + 1, job=options.job)
+    assert len(orphans) == options.count, f"{len(orphans)} of {options.count} rows are there"
+    executor = made(options.executor, len(orphans) + 1, job=options.job)
     stopwatch, began_s = Stopwatch(), time.monotonic()
+    executor.start()
     reset = stopwatch.call(executor.try_adopt_task_instances, orphans)
     assert not reset, f"{len(reset)} of {len(orphans)} tasks were not adopted"
-    while len(executor.running) < len(orphans):
+    while (following := followed(executor)) < len(orphans):
         executor.heartbeat()
-        assert time.monotonic() - began_s < GIVE_UP_S, f"{len(executor.running)} are followed"
+        assert time.monotonic() - began_s < GIVE_UP_S, f"{following} are followed"
         time.sleep(HEARTBEAT_S)
     figures = {
         "pods": len(orphans),
         "adopted_s": time.monotonic() - began_s,
-        "cpu_s": stopwatch.cpu_s,
+        "blocked_s": stopwatch.wall_s,
         "mb": memory_mb(),
     }
     write(options.answer, figures)
     leave()
+
+
+def followed(executor):
+    """Return how many tasks an executor follows; of ours, whose pods it has seen as well."""
+    ours = getattr(executor, "_loop", None)
+    return len(executor.running) if ours is None else min(len(executor.running), at_work(executor))
 
 
 def construct(options):
@@ -195,10 +208,10 @@ def construct(options):
     kind = resolve_name(options.executor)
     kind(parallelism=1)  # Settings are read, modules imported.
     before = opened()
-    made = [kind(parallelism=1) for _ in range(CONSTRUCTED)]
+    kept = [kind(parallelism=1) for _ in range(CONSTRUCTED)]
     after = opened()
     figures = {name: after[name] - before[name] for name in before}
-    write(options.answer, {"constructed": len(made), **figures})
+    write(options.answer, {"constructed": len(kept), **figures})
 
 
 def write(path, figures):

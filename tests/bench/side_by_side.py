@@ -43,6 +43,7 @@ class Size:
     repeats: int
     tasks: int
     """In each shape."""
+    shapes: tuple[str, ...] = tuple(shapes.all_of(100))
     latencies_ms: tuple[int, ...]
     submitted: int
     submitted_slowly: int
@@ -72,7 +73,7 @@ SIZES = {
         submitted_slowly=20,
         adopted=(600,),
         adoptions=1,
-        watched=50,
+        watched=100,
     ),
 }
 
@@ -82,7 +83,7 @@ def steps(size):
     for name in (OURS, UPSTREAM):
         yield "constructed", name, lambda on, name=name: [measures.constructed(on, name)]
     for _ in range(size.repeats):
-        for shape in shapes.all_of(size.tasks):
+        for shape in size.shapes:
             for name in (OURS, UPSTREAM):
                 yield "shapes", f"{shape}, {name}", _end_to_end(name, shape, size.tasks)
     for _ in range(size.repeats):

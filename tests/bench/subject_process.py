@@ -16,6 +16,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import insert, text
+from sqlalchemy.orm import lazyload
 
 JOB = 1
 
@@ -91,7 +92,9 @@ def insert_rows(count):
 def rows_of(run_id, *, queued_by):
     """Return a run's task instances as a scheduler finds them orphaned by the job `queued_by`."""
     with create_session() as session:
-        found = session.query(TaskInstance).filter(TaskInstance.run_id == run_id).all()
+        # Airflow joins the rows of runs, which are not there.
+        query = session.query(TaskInstance).options(lazyload(TaskInstance.dag_run))
+        found = query.filter(TaskInstance.run_id == run_id).all()
         session.expunge_all()
     for row in found:
         row.queued_by_job_id = queued_by

@@ -33,12 +33,22 @@ def show(figures, goals):
 def _phases(figures):
     table = Table("phase", "tasks", "min s", "p50 s", "p90 s", "max s", "whole s", "pods", "load")
     for name, phase in figures.items():
-        if "tasks" in phase:
-            table.add_row(*_phase(name, phase, phase["load"]))
-            continue
-        for executor in ("tradewind", "upstream"):
-            table.add_row(*_phase(f"{name}, {executor}", phase[executor], phase["load"]))
+        for words, part in _parts(name, phase):
+            table.add_row(*_phase(words, part, phase["load"]))
     return table
+
+
+def _parts(name, phase):
+    """Yield what has a line of its own: the phase, of each executor, each burst."""
+    if "tasks" in phase:
+        yield name, phase
+        return
+    for executor in ("tradewind", "upstream"):
+        part = phase[executor]
+        if "tasks" in part:
+            yield f"{name}, {executor}", part
+        for number, tasks in enumerate(part.get("bursts", ()), start=1):
+            yield f"{name}, {executor}, {number}", {"tasks": tasks}
 
 
 def _phase(name, phase, load):

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import psutil
 from dag_runs import run_all
-from launch_latency import EXECUTORS, QUIET
 from release_under_test import under_test
 from rich.console import Console
 from rich.progress import Progress
@@ -29,6 +28,16 @@ from warm_report import show
 
 from tradewind_tools import kubectl
 
+PROVIDER = "airflow.providers.cncf.kubernetes"
+EXECUTORS = {
+    "tradewind": "tradewind.executor.TradewindExecutor",
+    "upstream": f"{PROVIDER}.executors.kubernetes_executor.KubernetesExecutor",
+}
+QUIET = {
+    # Two DAG processors that parse a hundred examples over and over would be most of the load.
+    "core": {"load_examples": False},
+    "dag_processor": {"min_file_process_interval": 600, "refresh_interval": 600},
+}
 DAG_FILES = [Path(__file__).parent / "dags" / f"{name}.py" for name in ("warm_start", "cold_start")]
 IN_A_ROW, AT_ONCE = 8, 50
 FEW, MANY = 10, 50
@@ -138,15 +147,24 @@ def cold(ours, theirs, runs, tick):
     return {name: {"tasks": tasks[1:]} for name, tasks in found.items()}
 
 
-def burst(release, *, idle=None):
+def burst(release, *, idle):
     """Run fifty tasks at once, after the pool has that many idle pods."""
-    if idle is None:
-        await_calm()
-    else:
-        release.await_idle(idle)
+    release.await_idle(idle)
     run_id, found = release.run("burst")
-    rows = [] if idle is None else release.rows("burst", run_id, AT_ONCE)
-    return {"tasks": list(found.values()), "rows": rows}
+    return {"tasks": list(found.values()), "rows": release.rows("burst", run_id, AT_ONCE)}
+
+
+def cold_bursts(ours, theirs, repeats, tick):
+    """Run fifty tasks at once on both in turn, when no pod waits for any."""
+    ours.resize(0)
+    ours.await_idle(0)
+    found = {release.name: [] for release in (ours, theirs)}
+    for _ in range(repeats):
+        for release in (ours, theirs):
+            await_calm()
+            found[release.name].append(list(release.run("burst")[1].values()))
+            tick(1)
+    return {name: {"bursts": bursts} for name, bursts in found.items()}
 
 
 def measure(ours, install_upstream, options, progress):
@@ -164,10 +182,14 @@ def measure(ours, install_upstream, options, progress):
     phase("warm", options.tasks, lambda tick: warm(ours, options.tasks, tick))
     theirs = install_upstream()
     phase("cold", options.runs + 1, lambda tick: cold(ours, theirs, options.runs, tick))
-    if not options.without_bursts:
+    if options.bursts:
+        phase(
+            "burst, cold",
+            2 * options.bursts,
+            lambda tick: cold_bursts(ours, theirs, options.bursts, tick),
+        )
+        ours.resize(FEW)
         phase("burst, 10 warm", 1, lambda _: burst(ours, idle=FEW))
-        ours.resize(0)
-        phase("burst, upstream", 1, lambda _: burst(theirs))
         ours.resize(MANY)
         phase("burst, 50 warm", 1, lambda _: burst(ours, idle=MANY))
     return figures
@@ -186,12 +208,37 @@ def judged(figures):
         "warm: processor time in the pod, p50": (quantile(cpu, 0.5), 0.12),
         "cold: p50, upstream's p50 as goal": (cold_p50["tradewind"], cold_p50["upstream"]),
     }
+    if "burst, cold" in figures:
+        goals |= _goals_of_bursts(figures["burst, cold"])
     if "burst, 50 warm" in figures:
         many = latencies(figures["burst, 50 warm"]["tasks"])
         few = sorted(latencies(figures["burst, 10 warm"]["tasks"]))
         goals["50 at once, 50 warm: p50"] = (quantile(many, 0.5), 5.0)
         goals["50 at once, 10 warm: the tenth"] = (few[FEW - 1], 2.5)
     return goals
+
+
+def _goals_of_bursts(phase):
+    """Medians over the bursts of each: the goals are shares of what upstream's take."""
+    whole, p50 = (
+        {name: statistics.median(map(function, phase[name]["bursts"])) for name in EXECUTORS}
+        for function in (whole_s, lambda tasks: statistics.median(latencies(tasks)))
+    )
+    return {
+        "50 at once, cold: until the last runs, 0.7 of upstream's as goal": (
+            whole["tradewind"],
+            0.7 * whole["upstream"],
+        ),
+        "50 at once, cold: p50, half of upstream's as goal": (
+            p50["tradewind"],
+            0.5 * p50["upstream"],
+        ),
+    }
+
+
+def whole_s(tasks):
+    """Return the seconds from the first task queued to the last one's user code."""
+    return max(task["user_code_s"] for task in tasks) - min(task["queued_s"] for task in tasks)
 
 
 def latencies(tasks):
@@ -208,7 +255,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=104, help="warm ones")
     parser.add_argument("--runs", type=int, default=12, help="cold ones, of each executor")
-    parser.add_argument("--without-bursts", action="store_true")
+    parser.add_argument(
+        "--bursts", type=int, default=3, help="cold ones, of each executor; 0: none"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", type=Path, help="JSON file, written after each phase")
     options = parser.parse_args()

@@ -1,7 +1,7 @@
 """What a task costs in its pod once it is there: processor time and milliseconds, per phase.
 
 The real worker against an API server on loopback that answers at once, so what is seen is the
-pod's own part; the cluster's is measured by launch_latency.py. Airflow's own worker runs the same
+pod's own part; the cluster's is measured by warm_start.py. Airflow's own worker runs the same
 task beside it. Prints a table, or JSON.
 """
 
