@@ -4,24 +4,8 @@
 # shellcheck disable=SC2016  # expanded by the shell inside the container
 set -eu
 
-image=${1:?usage: smoke.sh IMAGE}
-
-run() { # uid, then what replaces the entry point, then its arguments
-    uid=$1 program=$2
-    shift 2
-    ${DOCKER:-docker} run --rm --network none --read-only --tmpfs /tmp --user "$uid" \
-        --cap-drop ALL --security-opt no-new-privileges --entrypoint "$program" "$image" "$@"
-}
-
-check() { # what is claimed, then a command that has to succeed
-    claim=$1
-    shift
-    if ! output=$("$@" 2>&1); then
-        printf 'FAIL %s\n%s\n' "$claim" "$output" >&2
-        exit 1
-    fi
-    printf 'ok   %s\n' "$claim"
-}
+# shellcheck source=images/smoke.sh
+. "$(dirname "$0")/../smoke.sh"
 
 check 'the janitor starts as uid 50000' run 50000:50000 tradewind janitor sweep --help
 check 'the janitor starts as any uid' run 12345:0 tradewind janitor run --help
