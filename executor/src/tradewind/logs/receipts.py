@@ -62,6 +62,8 @@ class Proof(enum.Enum):
 class Claim:
     """A batch that Loki may have, as a whole or in part; counts are of entries."""
 
+    read: Reader
+    """What asks Loki; there is no claim without."""
     chunk: Chunk
     left: tuple[Entry, ...]
     """What is not known to be there; all of it before Loki was asked."""
@@ -106,7 +108,7 @@ class Receipts:
     def _is_doubtful(self, spool: Spool, chunk: Chunk) -> bool:
         if spool in self._claims or self._clock() < self._doubt_until:
             return True
-        if not chunk.is_full or self._read is None or self._clock() < self._blind_until:
+        if not chunk.is_full or (read := self._reader()) is None:
             return False
         last_ns = chunk.entries[-1].at_ns
         within_ms = (last_ns - chunk.entries[0].at_ns) // _MS
@@ -115,7 +117,7 @@ class Receipts:
         # Loki counts no fractions of a millisecond: a few lines at the batch's start are left out.
         expected = sum(entry.at_ns > last_ns - within_ms * _MS for entry in chunk.entries)
         try:
-            counted = self._read.count(spool.identity, last_ns=last_ns, within_ms=within_ms)
+            counted = read.count(spool.identity, last_ns=last_ns, within_ms=within_ms)
         except LokiError:
             return False  # No 429 was seen: a task must not wait for who only reads.
         return counted != expected
@@ -127,7 +129,7 @@ class Receipts:
     def prove(self, spool: Spool, claim: Claim) -> Proof:
         """Ask which of the batch's lines are there, and leave the others in the claim."""
         try:
-            left = self._missing(spool.identity, claim.left)
+            left = _missing(claim, spool.identity)
         except LokiError as error:
             return self._unreadable(spool, claim, error)
         if len(left) < len(claim.left):
@@ -147,13 +149,18 @@ class Receipts:
         return Proof.UNKNOWN
 
     def _open(self, spool: Spool, chunk: Chunk) -> Claim | None:
-        if self._read is None or self._clock() < self._blind_until:
+        if (read := self._reader()) is None:
             return None
-        return self._claims.setdefault(spool, Claim(chunk, chunk.entries, len(chunk.entries)))
+        claim = Claim(read, chunk, chunk.entries, len(chunk.entries))
+        return self._claims.setdefault(spool, claim)
 
-    def _missing(self, identity: LogIdentity, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
-        if self._read is None:
-            return ()
-        pages = self._read.pages(identity, entries[0].at_ns, entries[-1].at_ns + 1)
-        found = {line.at_ns for page in pages for line in page}
-        return tuple(entry for entry in entries if entry.at_ns not in found)
+    def _reader(self) -> Reader | None:
+        """Return what reads lines back, or None where nothing may: Loki is believed then."""
+        return None if self._clock() < self._blind_until else self._read
+
+
+def _missing(claim: Claim, identity: LogIdentity) -> tuple[Entry, ...]:
+    left = claim.left
+    pages = claim.read.pages(identity, left[0].at_ns, left[-1].at_ns + 1)
+    found = {line.at_ns for page in pages for line in page}
+    return tuple(entry for entry in left if entry.at_ns not in found)
