@@ -77,13 +77,18 @@ def _ask(
         try:
             return query.lines_of(client.query(asked | {"limit": str(page)})), page
         except ValueError as error:
-            raise LokiError(f"this is not Loki: {error}: check loki_url") from error
+            raise _not_loki(error) from error
         except LokiError as error:
             if error.status != _BAD_REQUEST or "max entries limit" not in str(error):
                 raise
             if page <= _LEAST_PAGE:
                 raise
             page //= 2
+
+
+def _not_loki(error: ValueError) -> LokiError:
+    """Return what is told of an answer that none of Loki's kinds fits."""
+    return LokiError(f"this is not Loki: {error}: check loki_url")
 
 
 class TryReader:
@@ -100,7 +105,7 @@ class TryReader:
         try:
             return query.number_of(answer)
         except ValueError as error:
-            raise LokiError(f"this is not Loki: {error}: check loki_url") from error
+            raise _not_loki(error) from error
 
     def pages(self, known: LogIdentity, start_ns: int, end_ns: int) -> Iterator[list[Line]]:
         """Yield the lines of a try in that time; raises LokiError."""
