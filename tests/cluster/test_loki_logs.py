@@ -29,9 +29,8 @@ pytestmark = pytest.mark.timeout(3600)
 def loki(target, tmp_path_factory):
     if not target.is_local:
         pytest.skip("pods reach a Loki of this machine on the local cluster alone")
-    server = Loki(tmp_path_factory.mktemp("loki"), address=NODE_ADDRESS).start()
-    yield server
-    server.stop()
+    with Loki(tmp_path_factory.mktemp("loki"), address=NODE_ADDRESS) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

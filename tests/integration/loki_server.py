@@ -31,7 +31,10 @@ def _program():
 
 
 class Loki:
-    """One process with its data below `folder`; `limits` are those of its limits_config."""
+    """One process with its data below `folder`; `limits` are those of its limits_config.
+
+    `with` starts it and stops it, however often it was stopped and started in between.
+    """
 
     def __init__(self, folder, *, auth=False, address="127.0.0.1", **limits):
         self.folder = Path(folder)
@@ -40,6 +43,12 @@ class Loki:
         self._limits = limits
         self._auth = auth
         self._process = None
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, *_):
+        self.stop()
 
     @property
     def url(self):
@@ -54,6 +63,7 @@ class Loki:
 
     def start(self):
         program = _program()
+        self.folder.mkdir(exist_ok=True)
         config = self.folder / "loki.yaml"
         config.write_text(yaml.safe_dump(self._config()))
         with (self.folder / "loki.log").open("ab") as log:
@@ -138,6 +148,5 @@ class Loki:
 
 @pytest.fixture(scope="module")
 def loki(tmp_path_factory):
-    server = Loki(tmp_path_factory.mktemp("loki")).start()
-    yield server
-    server.stop()
+    with Loki(tmp_path_factory.mktemp("loki")) as server:
+        yield server

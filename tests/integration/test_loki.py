@@ -202,9 +202,7 @@ def test_lines_that_loki_refuses_for_good_are_counted_and_told_in_the_log(loki, 
 
 
 def test_an_outage_in_the_middle_of_a_task_loses_no_line(tmp_path, run):
-    (tmp_path / "server").mkdir()
-    loki = Loki(tmp_path / "server").start()
-    try:
+    with Loki(tmp_path / "server") as loki:
         task = Task(tmp_path, loki.settings(), PATH.format(run=run))
         task.write(*(event(f"before {n}") for n in range(500)))
         time.sleep(1)
@@ -216,8 +214,6 @@ def test_an_outage_in_the_middle_of_a_task_loses_no_line(tmp_path, run):
         task.write(event("after"))
         assert task.end(timeout_s=60) == 0
         assert read(loki.settings(), task.path) == task.written
-    finally:
-        loki.stop()
 
 
 def test_a_loki_that_is_not_there_holds_a_task_up_for_its_bound_and_the_lines_are_counted(
@@ -233,9 +229,7 @@ def test_a_loki_that_is_not_there_holds_a_task_up_for_its_bound_and_the_lines_ar
 
 
 def test_a_tenant_that_is_needed_is_told(tmp_path, run):
-    (tmp_path / "server").mkdir()
-    loki = Loki(tmp_path / "server", auth=True).start()
-    try:
+    with Loki(tmp_path / "server", auth=True) as loki:
         task = Task(tmp_path, loki.settings(tenant="team-a"), PATH.format(run=run))
         task.write(event("for the team"))
         assert task.end() == 0
@@ -246,8 +240,6 @@ def test_a_tenant_that_is_needed_is_told(tmp_path, run):
         stranger = Task(tmp_path, loki.settings(), PATH.format(run=f"{run}-2"))
         stranger.write(event("lost"))
         assert stranger.end(timeout_s=1) == 1
-    finally:
-        loki.stop()
 
 
 class Faults:

@@ -88,19 +88,15 @@ def test_what_a_running_component_printed_is_there_within_seconds(loki, start):
 
 
 def test_an_outage_of_loki_loses_no_line_of_a_component(tmp_path, start):
-    (tmp_path / "loki").mkdir()
-    away = Loki(tmp_path / "loki").start()
-    process = start(away.settings(), "waits", lines=300, pause=0.02, rest=30)
-    until(lambda: lines_of(away.settings(), "waits"))
-    away.stop(hard=True)
-    time.sleep(3)
-    away.start()
-    try:
+    with Loki(tmp_path / "loki") as away:
+        process = start(away.settings(), "waits", lines=300, pause=0.02, rest=30)
+        until(lambda: lines_of(away.settings(), "waits"))
+        away.stop(hard=True)
+        time.sleep(3)
+        away.start()
         until(lambda: len(lines_of(away.settings(), "waits")) == 302)
         assert lines_of(away.settings(), "waits") == expected("waits", 300)
         assert process.poll() is None
-    finally:
-        away.stop()
 
 
 def test_what_a_killed_container_left_is_sent_by_the_one_that_follows(loki, start, tmp_path):

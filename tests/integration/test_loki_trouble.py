@@ -122,25 +122,19 @@ def test_lines_of_a_clock_that_is_hours_ahead_are_counted_and_told(loki, tmp_pat
 
 def test_a_loki_that_takes_less_than_a_task_writes_gets_all_of_it_later(tmp_path, run, caplog):
     """Its own limits, and its own 429."""
-    (tmp_path / "server").mkdir()
     rate = {"per_stream_rate_limit": "1MB", "per_stream_rate_limit_burst": "1MB"}
-    server = Loki(tmp_path / "server", **rate).start()
-    try:
+    with Loki(tmp_path / "server", **rate) as server:
         task = Task(tmp_path, server.settings(), PATH.format(run=run))
         task.write(*(event(f"{n} " + "x" * 400) for n in range(12_000)))
         assert task.end(timeout_s=120) == 0
         assert task.lost == []
         assert any("Loki answered 429" in sentence for sentence in said(caplog))
         assert read(server.settings(), task.path) == task.written
-    finally:
-        server.stop()
 
 
 @pytest.mark.skipif("LOKI" not in os.environ, reason="takes three minutes: `./task test:loki`")
 def test_an_outage_of_three_minutes_loses_no_line(tmp_path, run):
-    (tmp_path / "server").mkdir()
-    server = Loki(tmp_path / "server").start()
-    try:
+    with Loki(tmp_path / "server") as server:
         task = Task(tmp_path, server.settings(), PATH.format(run=run))
         task.write(*(event(f"before {n}") for n in range(1000)))
         time.sleep(2)
@@ -153,5 +147,3 @@ def test_an_outage_of_three_minutes_loses_no_line(tmp_path, run):
         assert task.end(timeout_s=60) == 0
         assert task.lost == []
         assert read(server.settings(), task.path) == task.written
-    finally:
-        server.stop()
