@@ -1,26 +1,18 @@
 """What the product relies on, claimed of the real API server and of its fake alike."""
 
 import asyncio
-import contextlib
 
 import pytest
+from fake_and_real import collect, rig
 
 from tradewind.client.errors import ApiError
 from tradewind.pods import diagnosis
 from tradewind.testing.builders import base_ended, base_running
 from tradewind.testing.fake_cluster import FakeCluster
 
+__all__ = ["rig"]
+
 SELECTOR = "tradewind/launch-id"
-
-
-@pytest.fixture(params=["fake", "real"])
-def rig(request):
-    """Return (cluster, node, namespace); the fake plays its own node."""
-    if request.param == "fake":
-        cluster = FakeCluster()
-        return cluster, cluster, "tasks"
-    real = request.getfixturevalue("real_cluster")
-    return real, request.getfixturevalue("node"), request.getfixturevalue("namespace")
 
 
 def a_manifest(name, **labels):
@@ -40,20 +32,6 @@ def an_event(reason, second, **more):
 async def version_of(cluster, namespace):
     page = await cluster.list_pods(namespace, selector=SELECTOR, limit=1)
     return page.metadata.resource_version
-
-
-async def collect(cluster, namespace, version, *, until):
-    seen = []
-    async with asyncio.timeout(20):
-        watch = cluster.watch_pods(
-            namespace, selector=SELECTOR, resource_version=version, timeout_s=20
-        )
-        async with contextlib.aclosing(watch):
-            async for event in watch:
-                seen.append(event)
-                if until(event):
-                    return seen
-    return seen
 
 
 async def test_a_created_pod_has_a_uid_and_can_be_read(rig):
@@ -120,7 +98,9 @@ async def test_a_watch_tells_everything_after_its_version(rig):
     await node.set_status(namespace, "a", base_running())
     await node.set_status(namespace, "a", base_ended(3))
     await node.vanish(namespace, "a")
-    events = await collect(cluster, namespace, version, until=lambda e: e.type == "DELETED")
+    events = await collect(
+        cluster, namespace, version, selector=SELECTOR, until=lambda e: e.type == "DELETED"
+    )
     kinds = [event.type for event in events]
     assert kinds[0] == "ADDED"
     assert kinds[-1] == "DELETED"
@@ -137,10 +117,10 @@ async def test_a_watch_resumes_where_another_stopped(rig):
     version = await version_of(cluster, namespace)
     await cluster.create_pod(namespace, a_manifest("a"))
     await cluster.create_pod(namespace, a_manifest("b"))
-    first = await collect(cluster, namespace, version, until=lambda _: True)
+    first = await collect(cluster, namespace, version, selector=SELECTOR, until=lambda _: True)
     assert first[0].pod.metadata.name == "a"
     resumed = first[0].pod.metadata.resource_version
-    second = await collect(cluster, namespace, resumed, until=lambda _: True)
+    second = await collect(cluster, namespace, resumed, selector=SELECTOR, until=lambda _: True)
     assert second[0].pod.metadata.name == "b"
 
 
@@ -158,7 +138,7 @@ async def test_a_compacted_version_is_410():
     await cluster.create_pod("tasks", a_manifest("a"))
     cluster.compact()
     with pytest.raises(ApiError) as caught:
-        await collect(cluster, "tasks", "1", until=lambda _: True)
+        await collect(cluster, "tasks", "1", selector=SELECTOR, until=lambda _: True)
     assert caught.value.is_gone
 
 
@@ -167,7 +147,13 @@ async def test_the_real_server_answers_410_after_a_compaction(api_server, real_c
     await real_cluster.create_pod(namespace, a_manifest("a"))
     api_server.restart_compacted()
     with pytest.raises(ApiError) as caught:
-        await collect(real_cluster, namespace, version, until=lambda event: event.type == "ADDED")
+        await collect(
+            real_cluster,
+            namespace,
+            version,
+            selector=SELECTOR,
+            until=lambda event: event.type == "ADDED",
+        )
     assert caught.value.is_gone
 
 

@@ -1,25 +1,17 @@
 """Reading pods without spec and status, claimed of the real API server and of its fake alike."""
 
 import asyncio
-import contextlib
 
 import pytest
+from fake_and_real import collect, rig
 
 from tradewind.client.errors import ApiError
 from tradewind.testing.builders import base_running
 from tradewind.testing.fake_cluster import FakeCluster
 
+__all__ = ["rig"]
+
 SELECTOR = "tradewind/installation=here"
-
-
-@pytest.fixture(params=["fake", "real"])
-def rig(request):
-    """Return (cluster, node, namespace); the fake plays its own node."""
-    if request.param == "fake":
-        cluster = FakeCluster()
-        return cluster, cluster, "tasks"
-    real = request.getfixturevalue("real_cluster")
-    return real, request.getfixturevalue("node"), request.getfixturevalue("namespace")
 
 
 def a_manifest(name, **labels):
@@ -33,20 +25,6 @@ def a_manifest(name, **labels):
         },
         "spec": {"containers": [{"name": "base", "image": "worker:1"}]},
     }
-
-
-async def collect(pods, namespace, version, *, until):
-    seen = []
-    async with asyncio.timeout(20):
-        watch = pods.watch_pods(
-            namespace, selector=SELECTOR, resource_version=version, timeout_s=20
-        )
-        async with contextlib.aclosing(watch):
-            async for event in watch:
-                seen.append(event)
-                if until(event):
-                    break
-    return seen
 
 
 def is_bare(pod):
@@ -96,6 +74,7 @@ async def test_a_watch_tells_labels_and_the_end(rig):
         cluster.metadata_only(),
         namespace,
         page.metadata.resource_version,
+        selector=SELECTOR,
         until=lambda event: event.type == "DELETED",
     )
     assert events[0].type == "ADDED"
@@ -126,7 +105,9 @@ async def test_the_fake_answers_410_for_a_compacted_version():
     await cluster.create_pod("tasks", a_manifest("a"))
     cluster.compact()
     with pytest.raises(ApiError) as caught:
-        await collect(cluster.metadata_only(), "tasks", "1", until=lambda _: True)
+        await collect(
+            cluster.metadata_only(), "tasks", "1", selector=SELECTOR, until=lambda _: True
+        )
     assert caught.value.is_gone
 
 
@@ -140,6 +121,7 @@ async def test_the_real_server_answers_410_after_a_compaction(api_server, real_c
             pods,
             namespace,
             page.metadata.resource_version,
+            selector=SELECTOR,
             until=lambda event: event.type == "ADDED",
         )
     assert caught.value.is_gone
