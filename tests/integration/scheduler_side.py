@@ -33,13 +33,29 @@ def a_row(*, state=TaskInstanceState.QUEUED, execution_timeout=None):
         return _insert(session, state, execution_timeout)
 
 
-def _insert(session, state, execution_timeout):
+def stored(dag, session):
+    """Store a DAG as the DAG processor does; return its version."""
     from airflow.models.dag import DagModel  # noqa: PLC0415
     from airflow.models.dag_version import DagVersion  # noqa: PLC0415
     from airflow.models.dagbundle import DagBundleModel  # noqa: PLC0415
-    from airflow.models.dagrun import DagRun  # noqa: PLC0415
     from airflow.models.serialized_dag import SerializedDagModel  # noqa: PLC0415
     from airflow.serialization.serialized_objects import LazyDeserializedDAG  # noqa: PLC0415
+
+    if session.get(DagBundleModel, "tests") is None:
+        session.add(DagBundleModel(name="tests"))
+        session.flush()
+    session.add(DagModel(dag_id=dag.dag_id, bundle_name="tests", relative_fileloc="d.py"))
+    session.flush()
+    SerializedDagModel.write_dag(
+        LazyDeserializedDAG.from_dag(dag), bundle_name="tests", session=session
+    )
+    session.flush()
+    return DagVersion.get_latest_version(dag.dag_id, session=session)
+
+
+def _insert(session, state, execution_timeout):
+    from airflow.models.dagrun import DagRun  # noqa: PLC0415
+    from airflow.models.serialized_dag import SerializedDagModel  # noqa: PLC0415
     from airflow.utils.types import DagRunTriggeredByType, DagRunType  # noqa: PLC0415
 
     dag_id = f"dag_{uuid.uuid4().hex[:8]}"
@@ -50,16 +66,7 @@ def _insert(session, state, execution_timeout):
             """Do nothing."""
 
         work()
-    if session.get(DagBundleModel, "tests") is None:
-        session.add(DagBundleModel(name="tests"))
-        session.flush()
-    session.add(DagModel(dag_id=dag_id, bundle_name="tests", relative_fileloc="d.py"))
-    session.flush()
-    SerializedDagModel.write_dag(
-        LazyDeserializedDAG.from_dag(dag), bundle_name="tests", session=session
-    )
-    session.flush()
-    version = DagVersion.get_latest_version(dag_id, session=session)
+    version = stored(dag, session)
     run = DagRun(
         dag_id=dag_id,
         run_id="manual__1",

@@ -4,17 +4,13 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from airflow.models.dag import DagModel
-from airflow.models.dag_version import DagVersion
-from airflow.models.dagbundle import DagBundleModel
 from airflow.models.log import Log
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
-from airflow.serialization.serialized_objects import LazyDeserializedDAG
 from airflow.utils.session import create_session
-from scheduler_side import a_pod, a_row, queue, set_state, started, synced
+from scheduler_side import a_pod, a_row, queue, set_state, started, stored, synced
 
 from tradewind import launch_records
 from tradewind._compat import task_ref
@@ -38,16 +34,7 @@ def a_version():
         EmptyOperator.partial(task_id="mapped", execution_timeout=7 * MINUTE).expand(doc=["a", "b"])
         EmptyOperator.partial(task_id="mapped_none").expand(doc=["a", "b"])
     with create_session() as session:
-        if session.get(DagBundleModel, "tests") is None:
-            session.add(DagBundleModel(name="tests"))
-            session.flush()
-        session.add(DagModel(dag_id=dag_id, bundle_name="tests", relative_fileloc="d.py"))
-        session.flush()
-        SerializedDagModel.write_dag(
-            LazyDeserializedDAG.from_dag(dag), bundle_name="tests", session=session
-        )
-        session.flush()
-        return DagVersion.get_latest_version(dag_id, session=session).id
+        return stored(dag, session).id
 
 
 EXPECTED = {"own": 300.0, "fractional": 1.5, "mapped": 420.0}

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 
 import pytest
+import scheduler_side
 import yaml
 from airflow.cli import cli_parser
 from airflow.executors.base_executor import ExecutorConf
@@ -42,12 +43,8 @@ def stored():
 
 
 def _insert(session):
-    from airflow.models.dag import DagModel  # noqa: PLC0415
-    from airflow.models.dag_version import DagVersion  # noqa: PLC0415
-    from airflow.models.dagbundle import DagBundleModel  # noqa: PLC0415
     from airflow.models.dagrun import DagRun  # noqa: PLC0415
     from airflow.models.serialized_dag import SerializedDagModel  # noqa: PLC0415
-    from airflow.serialization.serialized_objects import LazyDeserializedDAG  # noqa: PLC0415
     from airflow.utils.types import DagRunTriggeredByType, DagRunType  # noqa: PLC0415
 
     with DAG("shaped", schedule=None) as dag:
@@ -57,15 +54,7 @@ def _insert(session):
             """Do nothing."""
 
         work()
-    session.add(DagBundleModel(name="shapes"))
-    session.flush()
-    session.add(DagModel(dag_id="shaped", bundle_name="shapes", relative_fileloc="d.py"))
-    session.flush()
-    SerializedDagModel.write_dag(
-        LazyDeserializedDAG.from_dag(dag), bundle_name="shapes", session=session
-    )
-    session.flush()
-    version = DagVersion.get_latest_version("shaped", session=session)
+    version = scheduler_side.stored(dag, session)
     session.add(
         DagRun(
             dag_id="shaped",
