@@ -123,10 +123,15 @@ def _watch(on, size):
     ]
 
 
-def measure(size, *, save, only):
-    """Return the result; each row is written to `save` as soon as it is there."""
-    result = {"machine": machine(), "size": asdict(size), "load": [os.getloadavg()[0]]}
+def measure(size, *, save=None, only=(), earlier=None):
+    """Return the result; each row is written to `save` as soon as it is there.
+
+    Parts that are not measured are those of an `earlier` result, if there is one.
+    """
     todo = [step for step in steps(size) if not only or step[0] in only]
+    result = (earlier or {}) | {"machine": machine(), "size": asdict(size)}
+    result = {part: rows for part, rows in result.items() if part not in {step[0] for step in todo}}
+    result.setdefault("load", []).append(os.getloadavg()[0])
     with Progress(console=Console(stderr=True)) as progress, rig() as on:
         shown = progress.add_task("", total=len(todo))
         for part, words, function in todo:
@@ -176,6 +181,7 @@ def main():
     parser.add_argument("--only", action="append", help="a part, as `shapes`; may be repeated")
     parser.add_argument("--save", type=Path, help="JSON file, written after each step")
     parser.add_argument("--from", dest="saved", type=Path, help="show a saved result instead")
+    parser.add_argument("--earlier", type=Path, help="a saved result for the parts left out")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--docs", action="store_true", help="write docs/performance.md's tables")
     options = parser.parse_args()
@@ -183,7 +189,9 @@ def main():
     if options.saved:
         result = json.loads(options.saved.read_text())
     else:
-        result = measure(SIZES[options.size], save=options.save, only=options.only)
+        earlier = json.loads(options.earlier.read_text()) if options.earlier else None
+        chosen = {"save": options.save, "only": options.only, "earlier": earlier}
+        result = measure(SIZES[options.size], **chosen)
     if options.docs:
         write_docs(result)
     if options.json:
