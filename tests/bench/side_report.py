@@ -119,19 +119,19 @@ def _latency(rows, latency_ms, names):
 def adoption_table(result):
     rows = result["adoption"]
     head = ("pods of a dead scheduler", "executor", "s until all are followed", "memory, MB")
-    return Table(
-        head,
-        [
-            (
-                f"{pods:,}",
-                name,
-                f"{median(rows, 'adopted_s', pods=pods, executor=name):.2f}",
-                f"{median(rows, 'mb', pods=pods, executor=name):.0f}",
-            )
-            for pods in ordered(rows, "pods")
-            for name in _names(rows)
-        ],
+    measured = [
+        (pods, name)
+        for pods in ordered(rows, "pods")
+        for name in _names([row for row in rows if row["pods"] == pods])
+    ]
+    return Table(head, [_adopted(rows, pods, name) for pods, name in measured])
+
+
+def _adopted(rows, pods, name):
+    seconds, weight = (
+        median(rows, figure, pods=pods, executor=name) for figure in ("adopted_s", "mb")
     )
+    return (f"{pods:,}", name, f"{seconds:.2f}", f"{weight:.0f}")
 
 
 def watch_table(result):
