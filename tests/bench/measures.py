@@ -15,7 +15,6 @@ SUBMITTED_S = 600
 AT_ONCE = 64
 """Calls at once of the client that knows nothing of Airflow; more were not faster."""
 VERBS = ("create", "get", "patch", "delete", "list")
-FIRST_LIVE = 500
 
 
 def end_to_end(rig, name, *, shape, tasks):
@@ -77,7 +76,7 @@ def _left_running(rig, name, namespace, pods):
     """Have an executor start tasks that never end, and end it; return their run and its weight."""
     with (
         rig.node(namespace, "hold"),
-        rig.subject("hold", SUBJECTS[name], namespace, count=pods - FIRST_LIVE) as subject,
+        rig.subject("hold", SUBJECTS[name], namespace, count=pods) as subject,
     ):
         answer = subject.answer()
     return answer["run_id"], {"mb_per_10k": answer["mb_per_10k"]}

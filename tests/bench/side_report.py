@@ -198,13 +198,11 @@ def pictures(result):
     if rows := result.get("shapes"):
         made["bench-tasks"] = {
             "title": "Tasks per second, from queued to ended",
-            "groups": [(s, _bars(rows, "tasks_per_s", shape=s)) for s in ordered(rows, "shape")],
+            "groups": _groups(rows, "tasks_per_s"),
         }
         made["bench-blocked"] = {
             "title": "Milliseconds that the scheduler is blocked, per task",
-            "groups": [
-                (s, _bars(rows, "blocked_ms_per_task", shape=s)) for s in ordered(rows, "shape")
-            ],
+            "groups": _groups(rows, "blocked_ms_per_task"),
         }
     if rows := result.get("submit"):
         made["bench-submit"] = {
@@ -215,6 +213,10 @@ def pictures(result):
             ],
         }
     return made
+
+
+def _groups(rows, figure):
+    return [(shape, _bars(rows, figure, shape=shape)) for shape in ordered(rows, "shape")]
 
 
 def _bars(rows, figure, **wanted):

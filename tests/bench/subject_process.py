@@ -22,26 +22,22 @@ JOB = 1
 
 
 class Stopwatch:
-    """Seconds that a thread spends in what it calls: wall, processor, and waiting for a core.
+    """Seconds that a thread spends in what it calls: wall, and waiting for a core.
 
     The last is the machine's share: other processes, and this one's other threads, held the cores.
     """
 
     def __init__(self):
         self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
-        self.reset()
-
-    def reset(self):
-        self.wall_s = self.cpu_s = self.no_core_s = 0.0
+        self.wall_s = self.no_core_s = 0.0
         self.longest_s = self.longest_no_core_s = 0.0
 
     def call(self, function, *arguments, **named):
-        waited, cpu, began = self._waited_s(), time.thread_time(), time.perf_counter()
+        waited, began = self._waited_s(), time.perf_counter()
         answer = function(*arguments, **named)
         took = time.perf_counter() - began
         no_core = self._waited_s() - waited
         self.wall_s += took
-        self.cpu_s += time.thread_time() - cpu
         self.no_core_s += no_core
         if took > self.longest_s:
             self.longest_s, self.longest_no_core_s = took, no_core
