@@ -20,7 +20,7 @@ from airflow.api_fastapi.app import API_ROOT_PATH
 from airflow.api_fastapi.common import http_access_log
 from airflow.executors.executor_loader import ExecutorLoader
 
-from tradewind import __version__, config, open_launches
+from tradewind import __version__, config, open_launches, workloads
 from tradewind.airflow_stats import AirflowMetrics
 from tradewind.boarding import shortcut
 from tradewind.boarding.app import create_app
@@ -168,6 +168,4 @@ def _hand_over(executor: TradewindExecutor) -> HandOver:
 
 
 def _mint(executor: TradewindExecutor, subject: str, life_s: float) -> str:
-    claims = {"sub": subject, "scope": "workload"}
-    token: str = executor.jwt_generator.generate(extras=claims, valid_for=life_s)
-    return token
+    return workloads.token_for(executor.jwt_generator, subject, life_s=life_s)

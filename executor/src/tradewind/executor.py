@@ -13,8 +13,8 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
+from airflow.configuration import conf
 from airflow.executors.base_executor import BaseExecutor, ExecutorConf
-from airflow.executors.workloads import ExecuteTask
 from airflow.utils.state import TaskInstanceState
 
 from tradewind import _compat, adoption, assembly, config, metrics, requeue, task_logs, workloads
@@ -52,6 +52,7 @@ class TradewindExecutor(BaseExecutor):
         if parallelism is None:
             parallelism = ExecutorConf(team_name).getint("core", "parallelism")
         super().__init__(parallelism=parallelism, team_name=team_name)
+        self._token_life_s = conf.getfloat("scheduler", "task_queued_timeout")
         self._settings = config.load(self.conf, section=self.section)
         self._loop = Loop(self._make_bridge, clock=SystemClock())
         self._launches: dict[WorkloadKey, Launch | Orphan] = {}
@@ -103,7 +104,7 @@ class TradewindExecutor(BaseExecutor):
 
     def _mint(self, subject: str) -> str:
         """Return a token for a workload. Loop thread."""
-        return ExecuteTask.generate_token(subject, self.jwt_generator)
+        return workloads.token_for(self.jwt_generator, subject, life_s=self._token_life_s)
 
     def sync(self) -> None:
         """Report what arrived since the last heartbeat. No I/O."""

@@ -27,6 +27,7 @@ from tradewind.errors import ConfigError
 from tradewind.pods.labels import TaskRef
 
 if TYPE_CHECKING:
+    from airflow.api_fastapi.auth.tokens import JWTGenerator
     from airflow.executors.workloads import ExecutorWorkload
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,17 @@ Mint = Callable[[str], str]
 _WORKER = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
 _AHEAD_OF_TASKS = 2**32
 """Priority of what completes earlier work; Airflow's own weights are 32-bit integers."""
+
+
+def token_for(generator: JWTGenerator, subject: str, *, life_s: float) -> str:
+    """Return a token with which a worker may begin the workload that has this id. Any thread.
+
+    `ExecuteTask.generate_token` gives the same, and looks its life up in the configuration each
+    time, which takes longer than to sign.
+    """
+    claims = {"sub": subject, "scope": "workload"}
+    token: str = generator.generate(extras=claims, valid_for=life_s)
+    return token
 
 
 def launch_of(workload: ExecutorWorkload, *, mint: Mint) -> Launch:

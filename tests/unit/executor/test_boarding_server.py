@@ -9,6 +9,7 @@ import jwt
 import pytest
 from airflow.api_fastapi.common import http_access_log
 from airflow.executors import executor_loader
+from airflow.executors.workloads import ExecuteTask
 from fastapi import FastAPI
 
 from tradewind import boarding_server
@@ -65,6 +66,22 @@ def test_tokens_are_airflows_own_and_live_as_long_as_asked(configured):
     longer = executor.jwt_generator.generate({"sub": "x"})
     assert jwt.get_unverified_header(token) == jwt.get_unverified_header(longer)
     assert claims["aud"] == jwt.decode(longer, options={"verify_signature": False})["aud"]
+
+
+def test_a_token_in_arguments_says_what_airflows_own_does(configured):
+    configured()
+    executor = TradewindExecutor()
+    ours = executor._mint("the-row")
+    theirs = ExecuteTask.generate_token("the-row", executor.jwt_generator)
+    assert jwt.get_unverified_header(ours) == jwt.get_unverified_header(theirs)
+    said = []
+    for token in (ours, theirs):
+        claims = jwt.decode(token, options={"verify_signature": False})
+        began_s = claims.pop("iat")
+        said.append(
+            claims | {"jti": "", **{name: claims[name] - began_s for name in ("exp", "nbf")}}
+        )
+    assert said[0] == said[1]
 
 
 async def test_launches_are_handed_over_on_threads(configured, monkeypatch):
