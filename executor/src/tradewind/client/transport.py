@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import logging
 import socket
 import time
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+import msgspec
 
 from tradewind import __version__, metrics
 from tradewind.call_options import CONNECT_TIMEOUT_S, Keepalive
@@ -112,7 +112,7 @@ class Transport:
             method=method,
             path=path,
             query=query or {},
-            data=None if body is None else json.dumps(body).encode(),
+            data=None if body is None else msgspec.json.encode(body),
             content_type=content_type or (_MERGE_PATCH if method == "PATCH" else _JSON),
             accept=accept,
             timeout=aiohttp.ClientTimeout(

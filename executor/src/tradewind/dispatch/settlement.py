@@ -22,7 +22,7 @@ from tradewind.pods.causes import Cause
 log = logging.getLogger(__name__)
 
 PAUSE_S = 0.02
-"""Pods that end within this window share one read of the database."""
+"""Between the beginnings of two reads: pods that end meanwhile share the second."""
 MOST_ROWS = 500
 FIRST_RETRY_S = 1.0
 MOST_RETRY_S = 30.0
@@ -63,9 +63,13 @@ class Settlement:
 
     async def run(self, judge: Judge) -> None:
         """Call `judge` with each end and its row, or None without one. Runs until cancelled."""
+        next_s = self._clock.now_s()
         while True:
             batch = [await self._ends.get()]
-            await self._clock.sleep(PAUSE_S)
+            wait_s = next_s - self._clock.now_s()
+            if wait_s > 0:
+                await self._clock.sleep(wait_s)
+            next_s = self._clock.now_s() + PAUSE_S
             while not self._ends.empty() and len(batch) < MOST_ROWS:
                 batch.append(self._ends.get_nowait())
             facts = await self._read([end for end in batch if self._ledger.holds(end.entry)])
