@@ -1,6 +1,7 @@
 """What an executor asked of the API server, by the server's own audit log."""
 
 import json
+import os
 import time
 from collections import Counter
 from datetime import datetime
@@ -49,6 +50,12 @@ class CallLog:
 
     def _read(self):
         with self._path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if size < self._offset:
+                raise RuntimeError(
+                    f"{self._path} had {self._offset} bytes and has {size}: something put it aside,"
+                    " and calls would go uncounted"
+                )
             file.seek(self._offset)
             *lines, self._rest = (self._rest + file.read()).split(b"\n")
             self._offset = file.tell()

@@ -134,9 +134,15 @@ def _post(url, body):
         return json.load(answer)
 
 
-def credentials(server, *, token):
-    context = ssl.create_default_context(cafile=str(server.folder / "certs" / "apiserver.crt"))
+def trusting(certificate):
+    """Return a context of TLS that trusts one server's own certificate, which names no host."""
+    context = ssl.create_default_context(cafile=str(certificate))
     context.check_hostname = False
+    return context
+
+
+def credentials(server, *, token):
+    context = trusting(server.folder / "certs" / "apiserver.crt")
     prover = FixedProof(token=token, ssl_context=context)
     return Credentials(server=server.server, prover=prover)
 
@@ -163,8 +169,14 @@ def audited(folder, *, level):
     """
     policy = folder / "audit.yaml"
     policy.write_text(AUDIT.format(level=level))
-    flags = [f"--audit-policy-file={policy}", f"--audit-log-path={folder / 'audit.log'}"]
-    return ApiServer(folder, flags=[*flags, "--audit-log-mode=blocking"])
+    flags = [
+        f"--audit-policy-file={policy}",
+        f"--audit-log-path={folder / 'audit.log'}",
+        # A file of 100 MB would be put aside, in the midst of what somebody counts in it.
+        "--audit-log-maxsize=1000000",
+        "--audit-log-mode=blocking",
+    ]
+    return ApiServer(folder, flags=flags)
 
 
 class Node:

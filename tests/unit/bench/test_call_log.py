@@ -72,3 +72,13 @@ def test_who_looks_may_end_the_wait(log):
 
     with pytest.raises(RuntimeError, match="has ended"):
         CallLog(log).await_calls("bench", "create", 1, within_s=60.0, look=look)
+
+
+def test_a_log_that_was_put_aside_is_no_log_without_calls(log):
+    calls = CallLog(log)
+    append(log, a_line("create", at_s=1))
+    calls.counts("bench")
+    log.rename(log.with_suffix(".old"))
+    log.touch()
+    with pytest.raises(RuntimeError, match="put it aside"):
+        calls.counts("bench")
