@@ -5,21 +5,19 @@ Arguments: server, token, certificate, a file with manifests (JSON, a list), cal
 
 import asyncio
 import json
-import ssl
 import sys
 from pathlib import Path
 
 import aiohttp
 import uvloop
+from kube_apiserver import trusting
 
 PATH = "{}/api/v1/namespaces/{}/pods"
 
 
 async def main(server, token, certificate, manifests, at_once):
-    context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    connector = aiohttp.TCPConnector(limit=at_once, ssl=context)
+    connector = aiohttp.TCPConnector(limit=at_once, ssl=trusting(certificate))
     waiting = iter(manifests)
 
     async def create(session):

@@ -3,24 +3,23 @@
 Arguments: server, token, certificate, namespace, version to begin after, file.
 """
 
-import ssl
 import sys
 import urllib.request
 from pathlib import Path
+
+from kube_apiserver import trusting
 
 PATH = "{}/api/v1/namespaces/{}/pods?watch=true&resourceVersion={}&labelSelector={}"
 SELECTOR = "kubernetes_executor"
 
 
 def main(server, token, certificate, namespace, version, file):
-    context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False
     request = urllib.request.Request(
         PATH.format(server, namespace, version, SELECTOR),
         headers={"Authorization": f"Bearer {token}"},
     )
     with (
-        urllib.request.urlopen(request, context=context) as answer,
+        urllib.request.urlopen(request, context=trusting(certificate)) as answer,
         Path(file).open("wb", buffering=0) as output,
     ):
         print("ready", flush=True)

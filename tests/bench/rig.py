@@ -4,7 +4,6 @@ import base64
 import contextlib
 import json
 import os
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 from call_log import CallLog
-from kube_apiserver import audited
+from kube_apiserver import audited, trusting
 
 from tradewind_tools import ports
 
@@ -154,7 +153,8 @@ class Rig:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, context=self._context(), timeout=300) as answer:
+        context = trusting(self.certificate)
+        with urllib.request.urlopen(request, context=context, timeout=300) as answer:
             return json.load(answer)
 
     @contextlib.contextmanager
@@ -165,11 +165,6 @@ class Rig:
         words = (self.server.server, self.server.node_token, self.certificate, namespace, version)
         with background("record_watch.py", *words, file):
             yield
-
-    def _context(self):
-        context = ssl.create_default_context(cafile=str(self.certificate))
-        context.check_hostname = False
-        return context
 
     def _kubeconfig(self, port):
         """Write how to reach the API server behind `port`; return the file."""

@@ -16,7 +16,7 @@ from airflow.models.taskinstance import TaskInstance
 from airflow.utils.session import create_session
 from airflow.utils.state import TaskInstanceState
 from sqlalchemy import insert, text
-from sqlalchemy.orm import lazyload
+from sqlalchemy.orm import configure_mappers, lazyload
 
 JOB = 1
 
@@ -69,6 +69,7 @@ def insert_rows(count):
         "pool": "default_pool",
         "span_status": "ended",
     }
+    configure_mappers()  # A scheduler has long done so; else the first tasks would wait for it.
     with create_session() as session:
         session.execute(text("PRAGMA foreign_keys=OFF"))
         session.execute(insert(TaskInstance.__table__), [common | more | row for row in each])

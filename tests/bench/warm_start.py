@@ -14,7 +14,7 @@ import os
 import signal
 import statistics
 import time
-from contextlib import ExitStack
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -41,6 +41,7 @@ QUIET = {
 DAG_FILES = [Path(__file__).parent / "dags" / f"{name}.py" for name in ("warm_start", "cold_start")]
 IN_A_ROW, AT_ONCE = 8, 50
 FEW, MANY = 10, 50
+PHASES = ("warm", "cold", "burst, cold", f"burst, {FEW} warm", f"burst, {MANY} warm")
 CALM, CALM_WITHIN_S = 0.5, 90.0
 """Share of the processors that may be busy as a phase begins, for two seconds; and how long that is
 waited for."""
@@ -149,6 +150,7 @@ def cold(ours, theirs, runs, tick):
 
 def burst(release, *, idle):
     """Run fifty tasks at once, after the pool has that many idle pods."""
+    release.resize(idle)
     release.await_idle(idle)
     run_id, found = release.run("burst")
     return {"tasks": list(found.values()), "rows": release.rows("burst", run_id, AT_ONCE)}
@@ -167,11 +169,18 @@ def cold_bursts(ours, theirs, repeats, tick):
     return {name: {"bursts": bursts} for name, bursts in found.items()}
 
 
-def measure(ours, install_upstream, options, progress):
-    """Return every phase, each with the machine's load at its beginning."""
-    figures = {}
+def measure(ours, upstream, options, progress):
+    """Return every phase, each with the machine's load at its beginning.
+
+    `upstream` is a context manager: its release is there only while it is measured, or its
+    components would leave too little of a small node to fifty idle pods.
+    """
+    figures = json.loads(options.earlier.read_text()) if options.earlier else {}
+    wanted = options.only or PHASES
 
     def phase(name, total, function):
+        if name not in wanted:
+            return
         step = progress.add_task(name, total=total)
         load = os.getloadavg()[0]
         figures[name] = function(lambda done: progress.advance(step, done)) | {"load": load}
@@ -180,42 +189,54 @@ def measure(ours, install_upstream, options, progress):
             options.save.write_text(json.dumps(figures))
 
     phase("warm", options.tasks, lambda tick: warm(ours, options.tasks, tick))
-    theirs = install_upstream()
-    phase("cold", options.runs + 1, lambda tick: cold(ours, theirs, options.runs, tick))
-    if options.bursts:
-        phase(
-            "burst, cold",
-            2 * options.bursts,
-            lambda tick: cold_bursts(ours, theirs, options.bursts, tick),
-        )
-        ours.resize(FEW)
-        phase("burst, 10 warm", 1, lambda _: burst(ours, idle=FEW))
-        ours.resize(MANY)
-        phase("burst, 50 warm", 1, lambda _: burst(ours, idle=MANY))
+    if {"cold", "burst, cold"} & set(wanted):
+        runs, bursts = options.runs, options.bursts
+        with upstream as theirs:
+            phase("cold", runs + 1, lambda tick: cold(ours, theirs, runs, tick))
+            phase("burst, cold", 2 * bursts, lambda tick: cold_bursts(ours, theirs, bursts, tick))
+    for size in (FEW, MANY):
+        phase(f"burst, {size} warm", 1, lambda _, size=size: burst(ours, idle=size))
     return figures
 
 
 def judged(figures):
-    """Return the goals: name -> figure reached, goal, unit."""
-    seconds = latencies(figures["warm"]["tasks"])
-    cold_p50 = {
-        name: statistics.median(latencies(figures["cold"][name]["tasks"])) for name in EXECUTORS
-    }
-    cpu = [row["cpu_s"] for row in figures["warm"]["rows"] if "cpu_s" in row]
-    goals = {
+    """Return the goals of the phases that there are: name -> figure reached, goal, unit."""
+    goals = {}
+    for phase, judge in (
+        ("warm", _goals_of_warm),
+        ("cold", _goals_of_cold),
+        ("burst, cold", _goals_of_bursts),
+        (f"burst, {FEW} warm", _goals_of_few),
+        (f"burst, {MANY} warm", _goals_of_many),
+    ):
+        if phase in figures:
+            goals |= judge(figures[phase])
+    return goals
+
+
+def _goals_of_warm(phase):
+    seconds = latencies(phase["tasks"])
+    cpu = [row["cpu_s"] for row in phase["rows"] if "cpu_s" in row]
+    return {
         "warm: queued → user code, p50": (quantile(seconds, 0.5), 0.2),
         "warm: queued → user code, p99": (quantile(seconds, 0.99), 0.5),
         "warm: processor time in the pod, p50": (quantile(cpu, 0.5), 0.12),
-        "cold: p50, upstream's p50 as goal": (cold_p50["tradewind"], cold_p50["upstream"]),
     }
-    if "burst, cold" in figures:
-        goals |= _goals_of_bursts(figures["burst, cold"])
-    if "burst, 50 warm" in figures:
-        many = latencies(figures["burst, 50 warm"]["tasks"])
-        few = sorted(latencies(figures["burst, 10 warm"]["tasks"]))
-        goals["50 at once, 50 warm: p50"] = (quantile(many, 0.5), 5.0)
-        goals["50 at once, 10 warm: the tenth"] = (few[FEW - 1], 2.5)
-    return goals
+
+
+def _goals_of_cold(phase):
+    p50 = {name: statistics.median(latencies(phase[name]["tasks"])) for name in EXECUTORS}
+    return {"cold: p50, upstream's p50 as goal": (p50["tradewind"], p50["upstream"])}
+
+
+def _goals_of_few(phase):
+    few = sorted(latencies(phase["tasks"]))
+    return {f"{AT_ONCE} at once, {FEW} warm: the tenth": (few[FEW - 1], 2.5)}
+
+
+def _goals_of_many(phase):
+    p50 = quantile(latencies(phase["tasks"]), 0.5)
+    return {f"{AT_ONCE} at once, {MANY} warm: p50": (p50, 5.0)}
 
 
 def _goals_of_bursts(phase):
@@ -251,32 +272,35 @@ def quantile(values, share):
     return ordered[max(0, -(-len(ordered) * round(share * 100) // 100) - 1)] if ordered else 0.0
 
 
+@contextmanager
+def release_of(name, target):
+    """Install one of the two releases; yields it, and removes it."""
+    more = json.loads(json.dumps(VALUES))
+    if name == "tradewind":
+        more["executor"]["warmPools"] = {"default": FEW}
+    words = {"executor": EXECUTORS[name], "dags": DAG_FILES, "more": more}
+    with installed(target, helm=os.environ["HELM4"], **words) as airflow:
+        yield Release(name, target, airflow)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=104, help="warm ones")
     parser.add_argument("--runs", type=int, default=12, help="cold ones, of each executor")
-    parser.add_argument(
-        "--bursts", type=int, default=3, help="cold ones, of each executor; 0: none"
-    )
+    parser.add_argument("--bursts", type=int, default=3, help="cold ones, of each executor")
+    parser.add_argument("--only", action="append", choices=PHASES, help="may be repeated")
+    parser.add_argument("--earlier", type=Path, help="a saved result for the phases left out")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--save", type=Path, help="JSON file, written after each phase")
     options = parser.parse_args()
     target = under_test()
     # Both releases are removed, too, when the time of the run is over.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with ExitStack() as stack:
-
-        def install(name):
-            more = json.loads(json.dumps(VALUES))
-            if name == "tradewind":
-                more["executor"]["warmPools"] = {"default": FEW}
-            helm, executor = os.environ["HELM4"], EXECUTORS[name]
-            release = installed(target, helm=helm, executor=executor, dags=DAG_FILES, more=more)
-            return Release(name, target, stack.enter_context(release))
-
-        ours = install("tradewind")
-        progress = stack.enter_context(Progress(console=Console(stderr=True)))
-        figures = measure(ours, lambda: install("upstream"), options, progress)
+    with (
+        release_of("tradewind", target) as ours,
+        Progress(console=Console(stderr=True)) as progress,
+    ):
+        figures = measure(ours, release_of("upstream", target), options, progress)
     goals = judged(figures)
     if options.json:
         print(json.dumps({"goals": goals, "phases": figures}, indent=2))
