@@ -10,7 +10,8 @@ from pathlib import Path
 
 import aiohttp
 import uvloop
-from kube_apiserver import trusting
+
+from tradewind.testing.trust import trusting
 
 PATH = "{}/api/v1/namespaces/{}/pods"
 

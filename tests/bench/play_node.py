@@ -11,13 +11,13 @@ import sqlite3
 import sys
 
 import uvloop
-from kube_apiserver import trusting
 
 from tradewind.client.auth import Credentials, FixedProof
 from tradewind.client.errors import ApiError
 from tradewind.client.http import HttpCluster
 from tradewind.clock import SystemClock
 from tradewind.testing.builders import base_ended, base_running
+from tradewind.testing.trust import trusting
 from tradewind.watch.reflector import Reflector
 
 PATCH = "application/strategic-merge-patch+json"

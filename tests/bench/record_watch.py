@@ -7,7 +7,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from kube_apiserver import trusting
+from tradewind.testing.trust import trusting
 
 PATH = "{}/api/v1/namespaces/{}/pods?watch=true&resourceVersion={}&labelSelector={}"
 SELECTOR = "kubernetes_executor"

@@ -12,8 +12,9 @@ import urllib.request
 from pathlib import Path
 
 from call_log import CallLog
-from kube_apiserver import audited, trusting
+from kube_apiserver import audited
 
+from tradewind.testing.trust import trusting
 from tradewind_tools import ports
 
 HERE = Path(__file__).parent

@@ -16,6 +16,7 @@ import pytest
 
 from tradewind.client.auth import Credentials, FixedProof
 from tradewind.client.http import HttpCluster
+from tradewind.testing.trust import trusting
 from tradewind_tools import ports
 
 READY_WITHIN_S = 60
@@ -132,13 +133,6 @@ def _post(url, body):
     request = urllib.request.Request(url, data=json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=5) as answer:
         return json.load(answer)
-
-
-def trusting(certificate):
-    """Return a context of TLS that trusts one server's own certificate, which names no host."""
-    context = ssl.create_default_context(cafile=str(certificate))
-    context.check_hostname = False
-    return context
 
 
 def credentials(server, *, token):
