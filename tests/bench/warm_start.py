@@ -41,7 +41,6 @@ QUIET = {
 DAG_FILES = [Path(__file__).parent / "dags" / f"{name}.py" for name in ("warm_start", "cold_start")]
 IN_A_ROW, AT_ONCE = 8, 50
 FEW, MANY = 10, 50
-PHASES = ("warm", "cold", "burst, cold", f"burst, {FEW} warm", f"burst, {MANY} warm")
 CALM, CALM_WITHIN_S = 0.5, 90.0
 """Share of the processors that may be busy as a phase begins, for two seconds; and how long that is
 waited for."""
@@ -200,17 +199,11 @@ def measure(ours, upstream, options, progress):
 
 
 def judged(figures):
-    """Return the goals of the phases that there are: name -> figure reached, goal, unit."""
+    """Return the goals of the phases that there are: name -> seconds reached, and allowed."""
     goals = {}
-    for phase, judge in (
-        ("warm", _goals_of_warm),
-        ("cold", _goals_of_cold),
-        ("burst, cold", _goals_of_bursts),
-        (f"burst, {FEW} warm", _goals_of_few),
-        (f"burst, {MANY} warm", _goals_of_many),
-    ):
-        if phase in figures:
-            goals |= judge(figures[phase])
+    for name, goals_of in PHASES.items():
+        if name in figures:
+            goals |= goals_of(figures[name])
     return goals
 
 
@@ -255,6 +248,16 @@ def _goals_of_bursts(phase):
             0.5 * p50["upstream"],
         ),
     }
+
+
+PHASES = {
+    "warm": _goals_of_warm,
+    "cold": _goals_of_cold,
+    "burst, cold": _goals_of_bursts,
+    f"burst, {FEW} warm": _goals_of_few,
+    f"burst, {MANY} warm": _goals_of_many,
+}
+"""All there are, each with what returns its goals."""
 
 
 def whole_s(tasks):
